@@ -89,8 +89,8 @@ class Policy(nn.Module, ABC):
 class Actor(Protocol):
     """Whatever can act in an environment: an expert, a controller around a policy, a person."""
 
-    def reset(self, starting: Bool[Tensor, "batch"]) -> None:
-        """Forget the past of the episodes that are starting anew."""
+    def reset(self, mask: Bool[Tensor, "batch"]) -> None:
+        """Forget the past of the episodes that start anew: those where the mask is true."""
         ...
 
     def act(
