@@ -1,0 +1,52 @@
+"""Have experts demonstrate."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imitation_lab.data import Demonstrations
+from imitation_lab.rollout import Rollouts, rollout
+from imitation_lab.types import Actor, Generator, Task
+
+
+def demonstrate(
+    task: Task, drivers: Mapping[str, Actor], num_starts: int, generator: Generator
+) -> Demonstrations:
+    """Let every driver drive from the same starts, and keep the episodes that succeed.
+
+    The same starts for all: in every situation each driver's choice is seen equally often. Nothing
+    in the observation then tells which way to go, which is what makes regression average.
+
+    Args:
+        task: The environment.
+        drivers: Actors by name. The name is kept with every trajectory.
+        num_starts: Starts, each driven once by every driver.
+        generator: The source of starts and noise.
+
+    Raises:
+        ValueError: If no episode succeeds.
+    """
+    starts = task.initial_states(num_starts, generator)
+    return demonstrate_from(task, drivers, starts, generator)
+
+
+def demonstrate_from(
+    task: Task,
+    drivers: Mapping[str, Actor],
+    starts: Float[Tensor, "batch state_dim"],
+    generator: Generator,
+) -> Demonstrations:
+    """Let every driver drive from these starts, and keep the episodes that succeed."""
+    trajectories = []
+    for name, driver in drivers.items():
+        rollouts = rollout(task, driver, len(starts), generator, starts)
+        trajectories += [rollouts.trajectory(i, name) for i in _successes(rollouts)]
+    if not trajectories:
+        raise ValueError(f"none of {list(drivers)} succeeded once from {len(starts)} starts.")
+    return Demonstrations(tuple(trajectories), task.name)
+
+
+def _successes(rollouts: Rollouts) -> list[int]:
+    return torch.nonzero(rollouts.succeeded).flatten().tolist()
