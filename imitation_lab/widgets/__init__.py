@@ -1,0 +1,5 @@
+"""Pictures that students move: drawn in the browser, readable and settable from Python."""
+
+from imitation_lab.widgets.modes import DragTheModes
+
+__all__ = ["DragTheModes"]
