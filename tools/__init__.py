@@ -1,0 +1,6 @@
+"""The build: from the scripts in ``source/`` to everything that students and instructors open.
+
+A script is read (``source``) and held to the dialect's rules (``rules``, ``marks``), compiled to Otter's
+documented cells (``master``), handed to ``otter assign`` (``assign``), written out so that two builds
+agree to the byte (``write``), and searched for leaks (``leaks``). ``build`` is the verb.
+"""

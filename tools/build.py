@@ -1,0 +1,81 @@
+"""The verb: ``python -m tools.build`` rewrites everything that is generated from ``source/``."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.assign import assign
+from tools.error import BuildError
+from tools.leaks import check_student_folder
+from tools.rules import read_course
+from tools.source import Notebook
+from tools.write import write_notebook
+
+PROJECT = Path(__file__).resolve().parent.parent
+GENERATED = ("notebooks", "solutions", "autograder/tests")
+
+
+def build(source: Path, destination: Path, project: Path = PROJECT) -> None:
+    """Build the course and put the result in the place of what is there.
+
+    The generated folders are rewritten whole, and only when everything has been built and searched
+    for leaks: a build that fails leaves the old ones alone.
+
+    Args:
+        source: The folder of scripts and ``otter.yml``.
+        destination: The folder that holds the generated folders.
+        project: The folder with ``pyproject.toml`` and the library, which go into the zips.
+
+    Raises:
+        BuildError: If the source breaks a rule, or something would leak.
+    """
+    notebooks = read_course(source)
+    with _folder(destination) as staging:
+        for notebook in notebooks:
+            started = time.perf_counter()
+            with _folder() as workshop:
+                due = _due(notebook, notebooks)
+                write_notebook(notebook, assign(notebook, due, source, project, workshop), staging)
+            print(f"{notebook.name}: {time.perf_counter() - started:.1f} s", flush=True)
+        check_student_folder(staging / "notebooks", notebooks)
+        _swap(staging, destination)
+
+
+def _due(notebook: Notebook, notebooks: tuple[Notebook, ...]) -> list[str]:
+    """Return the modules that answer this notebook or a later one."""
+    later = (other for other in notebooks if other.name >= notebook.name)
+    return [module for other in later for module in other.answers]
+
+
+@contextmanager
+def _folder(parent: Path | None = None) -> Iterator[Path]:
+    """Give a folder that vanishes in the end. Its path is resolved, since Otter compares paths."""
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=parent) as folder:
+        yield Path(folder).resolve()
+
+
+def _swap(staging: Path, destination: Path) -> None:
+    """Move the new folders in, by renaming: no moment has half a folder."""
+    for name in GENERATED:
+        old, new = destination / name, staging / name
+        old.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists():
+            old.rename(staging / f"old-{old.name}")
+        new.rename(old)
+
+
+def main() -> int:
+    """Build the project's own course. Return 1, and say why, when the source is refused."""
+    try:
+        build(PROJECT / "source", PROJECT)
+    except BuildError as error:
+        print(f"Not built. {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The last look at what students get: nothing but what the source shows them, and nothing secret.
+
+Two nets, since either alone has holes. Everything in the student's folder must be accounted for: each
+cell and each test must be one that the source shows to students, read here without Otter's help. And no
+file may name a hidden test or a listed answer, or hold the lines that were taken out of a solution, even
+where the author wrote them into a cell that students see.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from tools.error import BuildError
+from tools.marks import secret_passages, shown_lines
+from tools.master import ascii_source, prompt_text, quoted, with_machinery
+from tools.source import Cell, Notebook, Question
+
+_WRITTEN_PROMPT = "_Type your answer here, replacing this text._"
+_MARK = re.compile(r"# ?(BEGIN |END )?SOLUTION")
+_REMEDY = "Nothing was written. See what reaches the students there, and correct source or build."
+
+# Characters. A shorter passage, such as `return actions.mean(dim=0)`, may well stand elsewhere by chance.
+_TELLING = 40
+
+
+def check_student_folder(folder: Path, notebooks: Iterable[Notebook]) -> None:
+    """Refuse a student's folder with anything in it that students should not get.
+
+    Args:
+        folder: The generated ``notebooks``.
+        notebooks: The source of everything in it.
+
+    Raises:
+        BuildError: At the first leak, naming the file and what leaks.
+    """
+    notebooks = tuple(notebooks)
+    _check_files(folder, notebooks)
+    for notebook in notebooks:
+        _check_cells(folder / f"{notebook.name}.ipynb", notebook)
+        for question in notebook.questions:
+            if not question.written:
+                _check_tests(folder / "tests" / notebook.name / f"{question.name}.py", question)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        _check_secrets(path, notebooks)
+
+
+def _check_files(folder: Path, notebooks: tuple[Notebook, ...]) -> None:
+    expected = {f"{notebook.name}.ipynb" for notebook in notebooks} | {
+        f"tests/{notebook.name}/{question.name}.py"
+        for notebook in notebooks
+        for question in notebook.questions
+        if not question.written
+    }
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(expected ^ found):
+        problem = "students would get this file." if name in found else "this file is missing."
+        raise BuildError(f"notebooks/{name}", problem, _REMEDY)
+
+
+def _check_cells(path: Path, notebook: Notebook) -> None:
+    document = nbformat.read(path, as_version=4)
+    expected = list(_expected(notebook))
+    if len(document.cells) != len(expected):
+        problem = f"{len(document.cells)} cells, where the source makes {len(expected)}."
+        raise BuildError(path.name, problem, _REMEDY)
+    for cell, wanted in zip(document.cells, expected, strict=True):
+        if cell.get("outputs") or cell.get("execution_count") or cell.get("attachments"):
+            raise _leak(path, cell, "carries outputs")
+        if set(cell.metadata) - {"tags", "editable", "deletable"}:
+            raise _leak(path, cell, "carries metadata of an unknown kind")
+        shown = _shows_no_more(cell, wanted) if isinstance(wanted, Cell) else cell.source == wanted
+        if not shown:
+            raise _leak(path, cell, "is not what the source shows to students")
+
+
+def _expected(notebook: Notebook) -> Iterator[str | Cell]:
+    """Yield the text of each cell that students should get, or the solution that it was made from."""
+    for part in with_machinery(notebook):
+        if not isinstance(part, Question):
+            yield part.source
+            continue
+        yield prompt_text(part)
+        yield _WRITTEN_PROMPT if part.written else part.solution
+        if not part.written:
+            yield f'grader.check("{part.name}")'
+
+
+def _shows_no_more(cell: NotebookNode, solution: Cell) -> bool:
+    """Return whether each line is one that the solution shows, or a ``...`` for one that it hides."""
+    shown, secret = shown_lines(solution), "\n".join(secret_passages(solution))
+    for line in cell.source.split("\n"):
+        before, dots, after = line.rpartition("...")
+        placeholder = dots and not after and (not before.strip() or before.rstrip() in secret)
+        named = not before.strip() or before.endswith("= ")
+        if line not in shown and not (placeholder and named):
+            return False
+    return True
+
+
+def _check_tests(path: Path, question: Question) -> None:
+    text, expected = path.read_text(encoding="utf-8"), _test_file(question)
+    if _squeeze(text) != _squeeze(expected):
+        raise BuildError(path.name, "it is more than the question's public tests.", _REMEDY)
+
+
+def _test_file(question: Question) -> str:
+    """Return what Otter's template makes of the public tests, up to white space."""
+    points = [test.points for test in question.public]
+    head = f'from otter.test_files import test_case OK_FORMAT = False name = "{question.name}"'
+    tests = (
+        f'@test_case(points=None, hidden=False, failure_message="{quoted(test.description)}")'
+        + ascii_source(test)
+        for test in question.public
+    )
+    return f"{head} points = {points} {' '.join(tests)}"
+
+
+def _check_secrets(path: Path, notebooks: tuple[Notebook, ...]) -> None:
+    text = _plain_text(path)
+    if _MARK.search(text):
+        raise BuildError(path.name, "a mark of a solution is left in it.", _REMEDY)
+    for notebook in notebooks:
+        for question in notebook.questions:
+            for secret, what in _secrets(question):
+                if _squeeze(secret) in _squeeze(text):
+                    problem = f"it gives away {what} of question {question.name}: `{secret}`."
+                    raise BuildError(path.name, problem, _REMEDY)
+
+
+def _plain_text(path: Path) -> str:
+    """Return a file's text as a reader sees it, not as JSON escapes it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def _secrets(question: Question) -> Iterator[tuple[str, str]]:
+    for test in question.hidden:
+        yield test.name, "a hidden test"
+    for answer in question.wrong + question.right:
+        yield answer.name, f"a {answer.cell.tag} answer"
+    solution = question.solution
+    for passage in [solution.source] if question.written else secret_passages(solution):
+        if len(_squeeze(passage)) >= _TELLING:
+            yield passage, "the solution"
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def _leak(path: Path, cell: NotebookNode, fault: str) -> BuildError:
+    first_line = cell.source.split("\n")[0]
+    return BuildError(path.name, f"cell {cell.id} `{first_line}` {fault}.", _REMEDY)

@@ -1,0 +1,149 @@
+"""From a notebook of the dialect to the notebook that ``otter assign`` takes.
+
+Cells carry a note in their metadata, ``imitation_lab``, that survives Otter and tells ``tools.write``
+which cell is which. The cells around the questions are written here rather than by Otter: all notebooks
+share a folder, so each needs its own folder of tests, and Otter's words assume a PDF.
+"""
+
+import ast
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+from tools.source import Cell, Notebook, Question, Test
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+NOTE = "imitation_lab"
+TRAIN_TAGS = ["train", "otter_ignore"]  # Otter's graders leave out cells with its tag
+_LOCKED = {"editable": False, "deletable": False}
+
+_OPENING = """\
+# Run this cell first: the check cells below need it.
+import otter
+
+grader = otter.Notebook("{name}.ipynb", tests_dir="tests/{name}")"""
+
+_CLOSING = """\
+## Check everything, and hand in
+
+The next cell repeats all checks of this notebook. The one after it saves the notebook and packs it into
+a zip file, `{name}_<date>.zip`, in the folder of this notebook. Hand in that file.
+
+- Keep the name of this notebook. The cell packs the file called `{name}.ipynb`.
+- What is packed is what was saved. If a warning says that the notebook could not be saved, save it
+  yourself (Ctrl+S, on a Mac Cmd+S) and run the cell again.
+- Hidden tests are run after you hand in. They look more closely than the checks here."""
+
+_CHECK_ALL = "grader.check_all()"
+_EXPORT = "grader.export(pdf=False, force_save=True, ignore_log=True)"
+
+
+def make_master(notebook: Notebook) -> NotebookNode:
+    """Return the master notebook, in the cells that Otter documents."""
+    cells = [new_raw_cell("# ASSIGNMENT CONFIG\nconfig_file: otter.yml")]
+    for part in with_machinery(notebook):
+        if isinstance(part, Question):
+            cells.extend(_question(part))
+        elif isinstance(part, Cell):
+            cells.append(_ordinary(part))
+        else:
+            cells.append(part)
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+
+
+def with_machinery(notebook: Notebook) -> Iterator[Cell | Question | NotebookNode]:
+    """Yield the notebook's parts between the cells that start Otter and hand the work in."""
+    opening = new_code_cell(_OPENING.format(name=notebook.name), metadata=dict(_LOCKED))
+    first, *others = notebook.parts
+    title_first = isinstance(first, Cell) and first.kind == "markdown"
+    yield from (first, opening) if title_first else (opening, first)
+    yield from others
+    yield new_markdown_cell(_CLOSING.format(name=notebook.name), metadata=dict(_LOCKED))
+    yield new_code_cell(_CHECK_ALL, metadata=dict(_LOCKED))
+    yield new_code_cell(_EXPORT, metadata=dict(_LOCKED))
+
+
+def prompt_text(question: Question) -> str:
+    """Return the prompt as students read it, with a last line that says how it is graded."""
+    points = f"{sum(test.points for test in question.tests):g}"
+    hidden = f"{sum(test.points for test in question.hidden):g}"
+    if question.written:
+        line = "*No machine grades this answer. Your instructor reads it.*"
+    else:
+        unit = "point" if points == "1" else "points"
+        line = f"*{points} {unit}, {hidden} of them for hidden tests.*"
+    return f"{question.prompt.source}\n\n{line}"
+
+
+def _ordinary(cell: Cell) -> NotebookNode:
+    metadata: dict[str, Any] = {NOTE: {"run": cell.tag != "train"}}
+    if cell.tag == "train":
+        metadata["tags"] = list(TRAIN_TAGS)
+    new_cell = new_code_cell if cell.kind == "code" else new_markdown_cell
+    return new_cell(cell.source, metadata=metadata)
+
+
+def _question(question: Question) -> Iterator[NotebookNode]:
+    note = {NOTE: {"run": True, "question": question.name}}
+    new_answer = new_markdown_cell if question.written else new_code_cell
+    yield _boundary("BEGIN QUESTION", **_configuration(question))
+    yield new_markdown_cell(prompt_text(question), metadata={NOTE: {"prompt": question.name}})
+    yield _boundary("BEGIN SOLUTION")
+    yield new_answer(question.solution.source, metadata=note)
+    yield _boundary("END SOLUTION")
+    if question.tests:
+        yield _boundary("BEGIN TESTS")
+        yield from map(_test, question.tests)
+        yield _boundary("END TESTS")
+    yield _boundary("END QUESTION")
+
+
+def _configuration(question: Question) -> dict[str, Any]:
+    if question.written:
+        return {"name": question.name, "manual": True, "points": 0}
+    return {"name": question.name, "points": [test.points for test in question.tests]}
+
+
+def _boundary(mark: str, **configuration: Any) -> NotebookNode:
+    # JSON is YAML that needs no thought about quotes, or about names such as `on` and `null`
+    lines = [f"{key}: {json.dumps(value)}" for key, value in configuration.items()]
+    return new_raw_cell("\n".join([f"# {mark}", *lines]))
+
+
+def _test(test: Test) -> NotebookNode:
+    lines = [
+        '""" # BEGIN TEST CONFIG',
+        f"hidden: {json.dumps(test.hidden)}",
+        f"failure_message: {json.dumps(quoted(test.description))}",
+        '""" # END TEST CONFIG',
+        ascii_source(test),
+    ]
+    return new_code_cell("\n".join(lines))
+
+
+def quoted(text: str) -> str:
+    """Escape a text for Otter, which pastes it unescaped between two double quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return escaped.encode("ascii", "backslashreplace").decode()
+
+
+def ascii_source(test: Test) -> str:
+    """Return the test with escapes for letters beyond ASCII.
+
+    Otter reads and writes test files in the machine's own encoding, which on Windows is not UTF-8.
+
+    Raises:
+        BuildError: If a letter beyond ASCII stands outside an ordinary string.
+    """
+    source = test.source.encode("ascii", "backslashreplace").decode()
+    try:
+        same = ast.dump(ast.parse(source)) == ast.dump(ast.parse(test.source))
+    except SyntaxError:
+        same = False
+    if not same:
+        problem = f"`{test.name}` has letters beyond ASCII in a name or a raw string."
+        raise test.cell.refuse(problem, "Keep them to ordinary strings and comments.")
+    return source

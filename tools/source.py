@@ -1,0 +1,372 @@
+"""The dialect that notebooks are written in, read from a percent script into questions.
+
+A question is a contiguous run of cells::
+
+    # %% [markdown] question="best_constant" points=[1, 2]     the prompt; one number per test
+    # %% tags=["solution"]     code, or markdown for a written question
+    # %% tags=["public"]       tests that students see
+    # %% tags=["hidden"]       tests that they do not see
+    # %% tags=["wrong"]        misconceptions, as functions named best_constant__what_it_does
+    # %% tags=["right"]        other correct answers, named in the same way
+
+Every other cell is shown as it stands. ``train`` marks those that spend compute: graders skip them.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+
+from tools.error import BuildError
+
+QUESTION_TAGS = ("solution", "public", "hidden", "wrong", "right")
+TAGS = (*QUESTION_TAGS, "train")
+ATTRIBUTES = ("question", "points", "tags")
+
+# comment_magics would turn the comment "# copy the weights" into the shell command "copy".
+_FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
+_CELL_MARKER = re.compile(r"#\s*%%(%*)(\s|$)")
+_JUPYTEXT_ONLY = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker", "region_name")
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a script.
+
+    Attributes:
+        file: The script's name.
+        line: The number of the cell's ``# %%`` line.
+        kind: ``"code"`` or ``"markdown"``.
+        source: The cell's text.
+        tag: One of ``TAGS``, or empty.
+        question: The question that the cell opens or belongs to, or empty.
+        points: The ``points`` attribute as written, or None.
+    """
+
+    file: str
+    line: int
+    kind: str
+    source: str
+    tag: str = ""
+    question: str = ""
+    points: Any = None
+
+    @property
+    def where(self) -> str:
+        """The file, line and question, and the cell's first line, for messages."""
+        question = f", question {self.question}" if self.question else ""
+        first_line = self.source.strip().split("\n")[0]
+        return f"{self.file}, line {self.line}{question}, cell `{first_line}`"
+
+    def refuse(self, problem: str, remedy: str) -> BuildError:
+        """Return the exception that names this cell."""
+        return BuildError(self.where, problem, remedy)
+
+    def parse(self) -> ast.Module:
+        """Return the syntax tree of a code cell."""
+        try:
+            return ast.parse(self.source)
+        except SyntaxError as error:
+            remedy = "Correct it. Cells are plain Python, without `%` or `!` commands."
+            line = f"line {error.lineno} of the cell"
+            raise self.refuse(f"syntax error on {line}: {error.msg}.", remedy) from None
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test of one question.
+
+    Attributes:
+        name: The function's name.
+        description: Its docstring, the sentence that a student reads.
+        source: Its text.
+        hidden: Whether students see it only as a mark.
+        points: What it is worth.
+        cell: Where it stands.
+    """
+
+    name: str
+    description: str
+    source: str
+    hidden: bool
+    points: float
+    cell: Cell
+
+    __test__ = False  # not a test class, pytest
+
+    @property
+    def function(self) -> ast.FunctionDef:
+        """The syntax tree of the test."""
+        function = ast.parse(self.source).body[0]
+        assert isinstance(function, ast.FunctionDef)  # the reader took nothing else
+        return function
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A wrong or a right answer that the author wrote beside the solution.
+
+    Attributes:
+        name: ``<question>__<what it does>``.
+        hint: The docstring: for a wrong answer, the misconception in one sentence.
+        cell: Where it stands; the whole cell is needed to define it.
+    """
+
+    name: str
+    hint: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question with everything that proves it.
+
+    Attributes:
+        name: The slug: the function or class that the question asks for.
+        prompt: The cell that students read.
+        solution: The answer, code or (for a written question) markdown.
+        tests: Public tests, then hidden ones. Empty for a written question.
+        wrong: Misconceptions; each must lose a hidden test.
+        right: Other correct answers; each must pass every test.
+    """
+
+    name: str
+    prompt: Cell
+    solution: Cell
+    tests: tuple[Test, ...]
+    wrong: tuple[Answer, ...]
+    right: tuple[Answer, ...]
+
+    @property
+    def title(self) -> str:
+        """The prompt's first line, without the heading's marks."""
+        return self.prompt.source.strip().split("\n")[0].lstrip("# ")
+
+    @property
+    def written(self) -> bool:
+        """Whether the answer is prose, which no machine grades."""
+        return self.solution.kind == "markdown"
+
+    @property
+    def public(self) -> tuple[Test, ...]:
+        """The tests that students see."""
+        return tuple(test for test in self.tests if not test.hidden)
+
+    @property
+    def hidden(self) -> tuple[Test, ...]:
+        """The tests that students do not see."""
+        return tuple(test for test in self.tests if test.hidden)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One script of the course.
+
+    Attributes:
+        path: The script.
+        title: From the script's header.
+        answers: Modules of the library that answer this notebook, dotted, without the package's name.
+        parts: Cells that students get as they stand, and questions, in order.
+    """
+
+    path: Path
+    title: str
+    answers: tuple[str, ...]
+    parts: tuple[Cell | Question, ...]
+
+    @property
+    def name(self) -> str:
+        """The script's stem, which names everything that is built from it."""
+        return self.path.stem
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Question))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The ordinary cells and the solutions, in order: what a solved notebook holds."""
+        return tuple(part.solution if isinstance(part, Question) else part for part in self.parts)
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read one script.
+
+    Args:
+        path: A percent script named ``NN_name.py``.
+
+    Raises:
+        BuildError: If its cells do not form questions. What a question must hold is the business of
+            ``tools.rules``.
+    """
+    try:
+        document = jupytext.reads(path.read_text(encoding="utf-8"), fmt=_FORMAT)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = f"the script cannot be read: {' '.join(str(error).split())}."
+        raise BuildError(path.name, problem, "Correct the header, and save as UTF-8.") from None
+    title, answers = _read_header(path, document.metadata.get("imitation_lab"))
+    return Notebook(path, title, answers, tuple(_group(_read_cells(path, document.cells))))
+
+
+def _read_header(path: Path, header: Any) -> tuple[str, tuple[str, ...]]:
+    if not isinstance(header, dict) or set(header) != {"title", "answers"}:
+        problem = "the header must carry `imitation_lab: {title: ..., answers: [...]}`."
+        raise BuildError(path.name, problem, "Write it under `jupyter:`, as the other scripts do.")
+    title, answers = header["title"], header["answers"]
+    modules = isinstance(answers, list) and all(isinstance(module, str) for module in answers)
+    if not isinstance(title, str) or not modules:
+        problem = f"expected a text as title and a list of modules, got {header!r}."
+        raise BuildError(path.name, problem, "Correct the header.")
+    return title, tuple(module.removeprefix("imitation_lab.") for module in answers)
+
+
+def _read_cells(path: Path, documents: list[Any]) -> Iterator[Cell]:
+    text = path.read_text(encoding="utf-8").split("\n")
+    lines = [number for number, line in enumerate(text, 1) if _CELL_MARKER.match(line)]
+    if len(lines) != len(documents):
+        problem = "there is text before the first `# %%` line, or no cell at all."
+        raise BuildError(path.name, problem, "Begin the first cell with `# %%`.")
+    for line, document in zip(lines, documents, strict=True):
+        yield _read_cell(Cell(path.name, line, document.cell_type, document.source), document)
+
+
+def _read_cell(cell: Cell, document: Any) -> Cell:
+    attributes = {k: v for k, v in document.metadata.items() if k not in _JUPYTEXT_ONLY}
+    if cell.kind not in ("code", "markdown"):
+        raise cell.refuse("this is a raw cell.", "Use code or [markdown].")
+    if not cell.source.strip():
+        raise cell.refuse("the cell is empty.", "Fill it or delete it.")
+    if "incorrectly_encoded_metadata" in attributes:
+        text = attributes["incorrectly_encoded_metadata"]
+        raise cell.refuse(f"cannot read the attributes `{text}`.", "Write each as key=JSON.")
+    for name in attributes:
+        if name not in ATTRIBUTES:
+            known = 'Known are question="...", points=[...] and tags=["..."].'
+            value = f"{name}={attributes[name]!r}"
+            raise cell.refuse(f"unknown attribute {value}.", known)
+    tag = _read_tag(cell, attributes.get("tags", []))
+    question, points = attributes.get("question", ""), attributes.get("points")
+    return Cell(cell.file, cell.line, cell.kind, cell.source, tag, question, points)
+
+
+def _read_tag(cell: Cell, tags: Any) -> str:
+    remedy = f"A cell has one tag of {', '.join(TAGS)}, or none."
+    if not isinstance(tags, list) or len(tags) > 1:
+        raise cell.refuse(f"expected one tag, got tags={tags!r}.", remedy)
+    if tags and tags[0] not in TAGS:
+        raise cell.refuse(f"unknown tag {tags[0]!r}.", remedy)
+    return tags[0] if tags else ""
+
+
+def _group(cells: Iterator[Cell]) -> Iterator[Cell | Question]:
+    for question, run in groupby(_with_questions(cells), key=lambda cell: cell.question):
+        if question:
+            yield _read_question(*run)
+        else:
+            yield from run
+
+
+def _with_questions(cells: Iterator[Cell]) -> Iterator[Cell]:
+    """Write into each tagged cell which question it belongs to."""
+    question, seen = "", set()
+    for cell in cells:
+        if cell.question or cell.points is not None:
+            _check_prompt(cell)
+            if cell.question in seen:
+                raise cell.refuse("two questions of this notebook have one name.", "Rename one.")
+            question = cell.question
+            seen.add(question)
+            yield cell
+        elif cell.tag not in QUESTION_TAGS:
+            question = ""
+            yield cell
+        elif question:
+            yield Cell(cell.file, cell.line, cell.kind, cell.source, cell.tag, question)
+        else:
+            problem = f"a {cell.tag} cell outside a question."
+            remedy = "Move it directly behind the cells of its question."
+            raise cell.refuse(problem, remedy)
+
+
+def _check_prompt(cell: Cell) -> None:
+    if cell.kind != "markdown" or cell.tag:
+        problem = "`question` and `points` stand on a cell that is no prompt."
+        raise cell.refuse(problem, "Write them on the [markdown] cell that asks, without tags.")
+    name = cell.question
+    if not isinstance(name, str) or not name.isidentifier() or "__" in name or not name.isascii():
+        problem = f"a question cannot be called {name!r}."
+        raise cell.refuse(problem, "Name it after the function it asks for, without `__`.")
+
+
+def _read_question(prompt: Cell, *cells: Cell) -> Question:
+    solutions = [cell for cell in cells if cell.tag == "solution"]
+    if len(solutions) != 1 or cells[0].tag != "solution":
+        found = f"{len(solutions)} solution cells" if len(solutions) != 1 else "a cell before it"
+        problem = f"expected one solution cell behind the prompt, found {found}."
+        raise prompt.refuse(problem, "Write one cell tagged solution there, and tests after it.")
+    return Question(
+        prompt.question,
+        prompt,
+        cells[0],
+        tuple(_read_tests(prompt, cells)),
+        tuple(_read_answers(cells, "wrong")),
+        tuple(_read_answers(cells, "right")),
+    )
+
+
+def _read_tests(prompt: Cell, cells: tuple[Cell, ...]) -> Iterator[Test]:
+    found = [
+        (cell, definition)
+        for cell in cells
+        if cell.tag in ("public", "hidden")
+        for definition in _definitions(cell, "test functions")
+    ]
+    for (cell, definition), points in zip(found, _read_points(prompt, len(found)), strict=True):
+        if isinstance(definition, ast.ClassDef) or definition.decorator_list:
+            problem = f"`{definition.name}` is a class or carries a decorator."
+            raise cell.refuse(problem, "Make each test a plain function.")
+        lines = cell.source.split("\n")[definition.lineno - 1 : definition.end_lineno]
+        description = ast.get_docstring(definition) or ""
+        source, hidden = "\n".join(lines), cell.tag == "hidden"
+        yield Test(definition.name, description, source, hidden, points, cell)
+
+
+def _read_points(prompt: Cell, tests: int) -> list[float]:
+    points = [] if prompt.points is None and tests == 0 else prompt.points
+    numbers = isinstance(points, list) and all(
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1000
+        for number in points
+    )
+    if not numbers or len(points) != tests:
+        problem = f"points={points!r} does not give one positive number to each of {tests} tests."
+        raise prompt.refuse(problem, "List them in the tests' order, public tests first.")
+    return list(points)
+
+
+def _read_answers(cells: tuple[Cell, ...], tag: str) -> Iterator[Answer]:
+    for cell in cells:
+        if cell.tag == tag:
+            for definition in _definitions(cell, f"{tag} answers", helpers=True):
+                yield Answer(definition.name, ast.get_docstring(definition) or "", cell)
+
+
+def _definitions(cell: Cell, what: str, helpers: bool = False) -> Iterator[Definition]:
+    """Yield the functions of a cell that may hold nothing else, helpers such as ``_mean`` apart."""
+    if cell.kind != "code":
+        raise cell.refuse(f"a {cell.tag} cell of markdown.", "Make it a code cell.")
+    for statement in cell.parse().body:
+        if not isinstance(statement, Definition):
+            line = cell.source.split("\n")[statement.lineno - 1].strip()
+            remedy = "Move it inside the functions, which import and define what they need."
+            raise cell.refuse(f"`{line}` among the {what}.", remedy)
+        if not (helpers and statement.name.startswith("_")):
+            yield statement
