@@ -97,7 +97,7 @@ def test(arguments: list[str]) -> None:
     install("dev")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    hand_over(["-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments], ROOT)
+    hand_over(["-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments], ROOT)
 
 
 def setup(arguments: list[str]) -> None:
