@@ -22,6 +22,7 @@ from typing import Any
 
 import jupytext
 import yaml
+from nbformat import ValidationError
 
 from tools.error import BuildError
 
@@ -210,9 +211,13 @@ def read_notebook(path: Path) -> Notebook:
     """
     try:
         document = jupytext.reads(path.read_text(encoding="utf-8"), fmt=_FORMAT)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = f"the script cannot be read: {' '.join(str(error).split())}."
-        raise BuildError(path.name, problem, "Correct the header, and save as UTF-8.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        fault = (
+            error.message if isinstance(error, ValidationError) else " ".join(str(error).split())
+        )
+        problem = f"the script cannot be read: {fault}."
+        remedy = 'Correct the header, write tags as ["public"], and save as UTF-8.'
+        raise BuildError(path.name, problem, remedy) from None
     title, answers = _read_header(path, document.metadata.get("imitation_lab"))
     return Notebook(path, title, answers, tuple(_group(_read_cells(path, document.cells))))
 
@@ -268,7 +273,8 @@ def _read_tag(cell: Cell, tags: Any) -> str:
 
 
 def _group(cells: Iterator[Cell]) -> Iterator[Cell | Question]:
-    for question, run in groupby(_with_questions(cells), key=lambda cell: cell.question):
+    placed = list(_with_questions(cells))  # a misplaced cell is refused before what it breaks
+    for question, run in groupby(placed, key=lambda cell: cell.question):
         if question:
             yield _read_question(*run)
         else:
@@ -298,9 +304,9 @@ def _with_questions(cells: Iterator[Cell]) -> Iterator[Cell]:
 
 
 def _check_prompt(cell: Cell) -> None:
-    if cell.kind != "markdown" or cell.tag:
-        problem = "`question` and `points` stand on a cell that is no prompt."
-        raise cell.refuse(problem, "Write them on the [markdown] cell that asks, without tags.")
+    if cell.kind != "markdown" or cell.tag or not cell.question:
+        problem = "`question` or `points` on a cell that is no prompt."
+        raise cell.refuse(problem, "Write both on the [markdown] cell that asks, without tags.")
     name = cell.question
     if not isinstance(name, str) or not name.isidentifier() or "__" in name or not name.isascii():
         problem = f"a question cannot be called {name!r}."

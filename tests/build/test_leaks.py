@@ -1,0 +1,132 @@
+"""Nothing secret reaches the students, whoever would let it through."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.error import BuildError
+from tools.leaks import check_student_folder
+from tools.rules import read_course
+
+
+@pytest.fixture
+def student_folder(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built / "notebooks", tmp_path / "notebooks"))
+
+
+def change_cell(folder: Path, containing: str, **changes: object) -> None:
+    path = folder / "01_sample.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    (cell,) = [cell for cell in notebook["cells"] if containing in "".join(cell["source"])]
+    cell.update(changes)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def test_what_the_build_writes_leaks_nothing(student_folder, sample):
+    check_student_folder(student_folder, [sample])
+
+
+def test_no_secret_of_the_sample_is_in_any_file_for_students(student_folder):
+    text = "".join(path.read_text(encoding="utf-8") for path in student_folder.rglob("*.*"))
+    for secret in (
+        "actions.mean(dim=0)",
+        "self.factor",
+        "close together that the mean",
+        "minimises_the_squared_error",
+        "best_constant__",
+        "Scale__",
+        "SOLUTION",
+        "learns",
+    ):
+        assert secret not in text
+
+
+LEAKS = {
+    "a solution's line": ("def best_constant", {"source": "    return actions.mean(dim=0)"}),
+    "a solution in another cell": ("import torch", {"source": "actions.mean(dim=0)"}),
+    "a solution in prose": ("# A sample", {"source": "# A sample\n\n`actions.mean(dim=0)`"}),
+    "a placeholder with a remainder": ("def best_constant", {"source": "actions.mean(...)"}),
+    "a hidden test": ("class Scale", {"source": "def test_Scale_learns(Scale): ..."}),
+    "a written answer": ("_Type your", {"source": "When the two modes lie close together."}),
+    "an output": (
+        "def best_constant",
+        {"outputs": [{"output_type": "stream", "name": "stdout", "text": "tensor([0.5])"}]},
+    ),
+    "a count of executions": ("def best_constant", {"execution_count": 3}),
+    "a secret in the metadata": ("def best_constant", {"metadata": {"answer": "the mean"}}),
+    "an attachment": ("# A sample", {"attachments": {"a.png": {"image/png": "aaaa"}}}),
+}
+
+
+@pytest.mark.parametrize("containing, changes", LEAKS.values(), ids=LEAKS.keys())
+def test_a_leaking_cell_stops_the_build(student_folder, sample, containing, changes):
+    change_cell(student_folder, containing, **changes)
+    with pytest.raises(BuildError, match=r"01_sample.ipynb: cell 01_sample-\d\d"):
+        check_student_folder(student_folder, [sample])
+
+
+@pytest.mark.parametrize("text", ["# the mean, of course", "def test_best_constant_more(): ..."])
+def test_anything_more_in_a_test_file_stops_the_build(student_folder, sample, text):
+    path = student_folder / "tests" / "01_sample" / "best_constant.py"
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+    with pytest.raises(BuildError, match=r"best_constant.py: it is more than"):
+        check_student_folder(student_folder, [sample])
+
+
+def test_the_graders_test_file_in_the_students_place_stops_the_build(built, student_folder, sample):
+    grader = built / "autograder" / "tests" / "01_sample" / "best_constant.py"
+    shutil.copy(grader, student_folder / "tests" / "01_sample")
+    with pytest.raises(BuildError, match="it is more than the question's public tests"):
+        check_student_folder(student_folder, [sample])
+
+
+def test_an_additional_file_stops_the_build(student_folder, sample):
+    (student_folder / "01_solved.ipynb").write_text("{}")
+    with pytest.raises(BuildError, match=r"01_solved\.ipynb: students would get this file"):
+        check_student_folder(student_folder, [sample])
+
+
+def test_a_lost_file_stops_the_build(student_folder, sample):
+    (student_folder / "tests" / "01_sample" / "Scale.py").unlink()
+    with pytest.raises(BuildError, match=r"Scale\.py: this file is missing"):
+        check_student_folder(student_folder, [sample])
+
+
+def test_a_lost_cell_stops_the_build(student_folder, sample):
+    path = student_folder / "01_sample.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    del notebook["cells"][2]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    with pytest.raises(BuildError, match="15 cells, where the source makes 16"):
+        check_student_folder(student_folder, [sample])
+
+
+@pytest.mark.parametrize(
+    "given_away",
+    [
+        "# start = torch.tensor(float(factor))\nself.factor = torch.nn.Parameter(start)",
+        "best_constant__takes_the_median",
+        "test_best_constant_minimises_the_squared_error",
+    ],
+)
+def test_an_author_who_gives_a_secret_away_in_another_cell_is_stopped(
+    course, built, student_folder, given_away
+):
+    script = course / "01_sample.py"
+    shown = "print(best_constant(torch.ones(2, 2)))"
+    text = script.read_text(encoding="utf-8").replace(shown, given_away)
+    script.write_text(text, encoding="utf-8")
+    change_cell(student_folder, shown, source=given_away)
+    with pytest.raises(BuildError, match=r"01_sample.ipynb: it gives away"):
+        check_student_folder(student_folder, read_course(course))
+
+
+def test_a_short_line_of_a_solution_may_stand_elsewhere(course, student_folder):
+    script = course / "01_sample.py"
+    shown = "print(best_constant(torch.ones(2, 2)))"
+    text = script.read_text(encoding="utf-8").replace(shown, "scaled = torch.ones(2)")
+    script.write_text(text, encoding="utf-8")
+    change_cell(student_folder, shown, source="scaled = torch.ones(2)")
+    check_student_folder(student_folder, read_course(course))
