@@ -159,10 +159,11 @@ class DragTheModes(CourseWidget, front_end="modes"):
             raise traitlets.TraitError(
                 f"{name} must lie between {low:g} and {high:g}, got {value:g}."
             )
-        if self.left_mode > self.right_mode:
+        modes = {"left_mode": self.left_mode, "right_mode": self.right_mode} | {name: value}
+        if modes["left_mode"] > modes["right_mode"]:
             raise traitlets.TraitError(
-                f"left_mode must not exceed right_mode, got {self.left_mode:g} and "
-                f"{self.right_mode:g}: set the two in an order that keeps left left of right."
+                f"left_mode must not exceed right_mode, got {modes['left_mode']:g} and "
+                f"{modes['right_mode']:g}: move the mode that must make room first."
             )
         return value
 

@@ -122,7 +122,7 @@ function makeControls(settings, view, redraw, commit) {
 
 function makeRange(label, name, limits, format, settings, redraw, commit) {
   const input = html("input", { type: "range", step: 0.01, ...limits, "data-lm-suppress-shortcuts": "true" });
-  const output = html("output");
+  const output = html("span", { class: "value" });
   input.addEventListener("input", () => {
     settings[name] = input.valueAsNumber;
     redraw();
@@ -133,7 +133,8 @@ function makeRange(label, name, limits, format, settings, redraw, commit) {
     output.textContent = format(settings[name]);
     input.setAttribute("aria-valuetext", output.textContent);
   };
-  return { node: html("label", { class: "range" }, html("span", {}, label), output, input), draw };
+  // The value stands outside the label, or it would be part of the slider's name.
+  return { node: html("div", { class: "range" }, html("label", {}, html("span", {}, label), input), output), draw };
 }
 
 function makeDrivesChoice(view, redraw) {

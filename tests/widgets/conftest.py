@@ -1,0 +1,112 @@
+"""A bare page with one widget on it: no notebook, no kernel, no network."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imitation_lab.widgets import DragTheModes
+from imitation_lab.widgets.base import CourseWidget
+
+HOST = Path(__file__).with_name("host.html")
+
+
+class WidgetPage:
+    """A browser page that shows one widget over a stand-in model."""
+
+    def __init__(self, page: Any, widget: CourseWidget) -> None:
+        self.page = page
+        page.goto(HOST.as_uri())
+        front_end = {"script": str(widget._esm), "styles": widget._css}
+        page.evaluate("(widget) => mount(widget)", {**front_end, "values": widget._shared_values()})
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the frame that was asked for has been drawn."""
+        self.page.evaluate(
+            "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))"
+        )
+
+    @property
+    def values(self) -> dict[str, float]:
+        return self.page.evaluate("() => model.values")
+
+    @property
+    def saved(self) -> list[dict[str, float]]:
+        """What was written back to the kernel, message by message."""
+        return self.page.evaluate("() => model.saved")
+
+    @property
+    def readout(self) -> str:
+        return self.page.locator(".readout").text_content()
+
+    def set_by_kernel(self, **values: float) -> None:
+        for name, value in values.items():
+            self.page.evaluate("([name, value]) => model.setByKernel(name, value)", [name, value])
+        self.settle()
+
+    def slider(self, name: str) -> Any:
+        return self.page.get_by_role("slider", name=name, exact=True)
+
+    def centre(self, name: str) -> tuple[float, float]:
+        """Return where a handle's knob is, in the page's pixels."""
+        box = self.slider(name).locator(".knob").bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def drag(self, name: str, right: float = 0, down: float = 0, release: bool = True) -> None:
+        x, y = self.centre(name)
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + right, y + down, steps=4)
+        if release:
+            self.page.mouse.up()
+        self.settle()
+
+
+@pytest.fixture(scope="module")
+def pages(chromium) -> Iterator[Callable[..., Any]]:
+    """Hand out one page for each set of options: making a page takes longer than most tests."""
+    made: dict[str, Any] = {}
+
+    def page_for(**options: Any) -> Any:
+        key = repr(sorted(options.items()))
+        if key not in made:
+            made[key] = chromium.new_context(**options).new_page()
+            made[key].set_default_timeout(10_000)
+        return made[key]
+
+    yield page_for
+    for page in made.values():
+        page.context.close()
+
+
+@pytest.fixture
+def open_widget(pages) -> Iterator[Callable[..., WidgetPage]]:
+    """Open a widget in a bare page; afterwards, hold it to silence on console and network."""
+    watched, faults = [], []
+
+    def note_error(error: Any) -> None:
+        faults.append(f"error: {error}")
+
+    def note_message(message: Any) -> None:
+        faults.append(f"console: {message.text}")
+
+    def note_request(request: Any) -> None:
+        if not request.url.startswith(("file:", "blob:", "data:")):
+            faults.append(f"request: {request.url}")
+
+    listeners = {"pageerror": note_error, "console": note_message, "request": note_request}
+
+    def open_(widget: CourseWidget | None = None, width: int = 1000, **options: Any) -> WidgetPage:
+        page = pages(viewport={"width": width, "height": 900}, **options)
+        watched.append(page)
+        for event, listener in listeners.items():
+            page.on(event, listener)
+        return WidgetPage(page, widget or DragTheModes())
+
+    yield open_
+    for page in watched:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+    assert faults == []
