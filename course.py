@@ -44,6 +44,7 @@ LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 
+STEPS = ("Collecting", "Downloading", "Using", "Building", "Installing", "Resolved", "Prepared")
 HINTS = {
     "No space left on device": "The disk is full. Free a few gigabytes.",
     "Permission denied": "A file can't be written. Copy the course to a folder of your own.",
@@ -64,14 +65,7 @@ def main(arguments: list[str]) -> None:
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
         return print(HELP)
-    verbs = {
-        "lab": lab,
-        "test": test,
-        "setup": setup,
-        "build": build,
-        "grade": grade,
-        "check": check,
-    }
+    verbs = {verb.__name__: verb for verb in (lab, test, setup, build, grade, check)}
     if verb not in verbs:
         stop(f"there is no verb {verb!r}. There are: {', '.join(verbs)}, help.", status=2)
     return verbs[verb](rest)
@@ -105,9 +99,7 @@ def setup(arguments: list[str]) -> None:
     unknown = set(arguments) - {"--dev", "--fresh"}
     if unknown:
         stop(f"setup knows --dev and --fresh, not {' '.join(sorted(unknown))}.", status=2)
-    if "--fresh" in arguments:
-        remove_environment()
-    install("dev" if "--dev" in arguments else "")
+    install("dev" if "--dev" in arguments else "", fresh="--fresh" in arguments)
     if "--dev" in arguments:
         run([str(environment_python()), "-m", "pre_commit", "install"], "installing the git hooks")
     say("ready. Next: python3 course.py lab")
@@ -154,32 +146,27 @@ def inside_environment() -> bool:
     return Path(sys.prefix).resolve() == environment().resolve()
 
 
-def install(extra: str) -> None:
+def install(extra: str, fresh: bool = False) -> None:
     """Make sure that the environment stands, with an extra of pyproject.toml or more than that."""
     check_python()
     stamp = read_stamp()
     extra = max(extra, stamp.get("extra", ""), key=EXTRAS.index)
     wanted = {"extra": extra, "folder": str(ROOT), "dependencies": dependencies()}
-    if stamp and stamp == {**wanted, "python": python_version()}:
+    if not fresh and stamp == {**wanted, "python": python_version()}:
         return
     started = time.monotonic()
     try:
-        renew(stamp, extra)
+        sound = is_sound(stamp) and not fresh
+        # From here on it counts as unfinished: an interrupted installation is taken up again.
+        stamp_path().unlink(missing_ok=True)
+        if not sound:
+            make_environment()
+        install_course(extra)
+        write_lab_settings(environment())
         stamp_path().write_text(json.dumps({**wanted, "python": python_version()}))
     except OSError as error:
-        stop(f"can't write to {environment()} ({error}). Copy the course to a folder of your own.")
+        stop(f"{error}. If something else uses .venv, close it. Else copy the course elsewhere.")
     say(f"installed in {time.monotonic() - started:.0f} s")
-
-
-def renew(stamp: dict[str, str], extra: str) -> None:
-    """Install into the environment, and make that anew where it is broken."""
-    sound = is_sound(stamp)
-    # From here on it counts as unfinished: an interrupted installation is taken up again.
-    stamp_path().unlink(missing_ok=True)
-    if not sound:
-        make_environment()
-    install_course(extra)
-    write_lab_settings(environment())
 
 
 def check_python() -> None:
@@ -220,13 +207,8 @@ def dependencies() -> str:
 
 def python_version() -> str:
     """Ask the environment's Python for its version. Empty when it doesn't answer."""
-    command = [
-        str(environment_python()),
-        "-I",
-        "-S",
-        "-c",
-        "import sys; print(sys.version_info[:2])",
-    ]
+    code = "import sys; print(sys.version_info[:2])"
+    command = [str(environment_python()), "-I", "-S", "-c", code]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
@@ -242,27 +224,24 @@ def is_sound(stamp: dict[str, str]) -> bool:
     if stamp.get("folder", str(ROOT)) != str(ROOT):
         return False  # a copy: its programs would still start the original's
     pip = [str(environment_python()), "-m", "pip", "--version"]
-    return subprocess.run(pip, capture_output=True, check=False).returncode == 0
-
-
-def remove_environment() -> None:
-    """Delete the environment, but nothing that this course can't make again."""
-    folder = environment()
-    if folder.exists() and not inside_environment():
-        if any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
-            stop(f"{folder} is no Python environment. Move it away, then try again.")
-        say(f"removing {folder}")
-        shutil.rmtree(folder)
+    return subprocess.run(pip, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 def make_environment() -> None:
-    """Make the environment from nothing."""
-    remove_environment()
+    """Make .venv from nothing."""
+    folder = environment()
+    if folder != ROOT / ".venv":
+        return  # conda's: never ours to remove
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "pyvenv.cfg").is_file():
+            stop(f"{folder} is no Python environment. Move it away, then try again.")
+        say(f"removing {folder}")
+        shutil.rmtree(folder)
     if shutil.disk_usage(ROOT).free < FREE_GIGABYTES * 1e9:
         stop(f"less than {FREE_GIGABYTES} GB are free on this disk. Make room, then try again.")
     # From within another environment, take the Python that it was made from.
     python = getattr(sys, "_base_executable", sys.executable)
-    if not run([python, "-m", "venv", str(environment())], f"making {environment()}"):
+    if not run([python, "-m", "venv", str(folder)], f"making {folder}"):
         stop("no environment could be made. On Debian and Ubuntu: sudo apt install python3-venv")
 
 
@@ -296,7 +275,8 @@ def run(command: list[str], title: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            # Not where the user stands: Python would import a stranger's pip.py from there.
+            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         try:
             watch(process, log)
         except BaseException:
@@ -317,7 +297,8 @@ def watch(process: subprocess.Popen[bytes], log: Path) -> None:
             process.wait(pause)
             return print(end="\r" + " " * 78 + "\r" if start else "", flush=True)
         except subprocess.TimeoutExpired:
-            last = (read(log).split("\n")[:-1] or [""])[-1].strip()
+            lines = [line.strip() for line in read(log).splitlines()]
+            last = next((line for line in reversed(lines) if line.startswith(STEPS)), "")
             line = f"{time.monotonic() - started:6.0f} s  {last:68.68}"
             print(start + line if start else line.rstrip(), end=end, flush=True)
 

@@ -24,6 +24,17 @@ case "$*" in
      case "$*" in *"pip install"*) exit "${FAKE_PIP_STATUS:-0}" ;; *) exit "${FAKE_STATUS:-0}" ;; esac ;;
 esac
 """
+# Python finds it in the course's folder before its own.
+FAKE_VENV = f"""\
+import sys
+from pathlib import Path
+
+python = Path(sys.argv[1], "bin", "python")
+python.parent.mkdir(parents=True)
+python.write_text({FAKE_PYTHON!r})
+python.chmod(0o755)
+Path(sys.argv[1], "pyvenv.cfg").touch()
+"""
 FAKE_UV = '#!/bin/sh\necho "uv $*" >> "$FAKE_LOG"\nexit "${FAKE_UV_STATUS:-0}"\n'
 
 
@@ -77,6 +88,10 @@ class Door:
         """Put an environment there whose Python only writes down what it was asked."""
         write_program(self.folder / ".venv" / "bin" / "python", FAKE_PYTHON)
         (self.folder / ".venv" / "pyvenv.cfg").write_text("version = 3.11\n")
+
+    def give_venv(self) -> None:
+        """Let ``python -m venv`` make such an environment."""
+        (self.folder / "venv.py").write_text(FAKE_VENV)
 
     def give_uv(self) -> None:
         """Put a uv on the path."""

@@ -103,10 +103,12 @@ def test_a_folder_that_cannot_be_written_is_told(course, monkeypatch, capsys):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(course, "renew", refuse)
+    monkeypatch.setattr(course, "make_environment", refuse)
     with pytest.raises(SystemExit):
         course.install("")
-    assert "folder of your own" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "Permission denied" in message
+    assert "copy the course elsewhere" in message
 
 
 def test_a_missing_venv_module_is_told(course, monkeypatch, capsys):
@@ -252,7 +254,7 @@ def test_a_folder_that_is_no_environment_is_never_deleted(bare_door):
     assert thesis.read_text() == "years of work"
 
 
-def test_an_environment_is_made_from_nothing(bare_door):
+def test_a_real_environment_is_made_from_nothing(bare_door):
     bare_door.give_uv()
     answer = bare_door.says("setup")
     assert answer.returncode == 0, answer.stderr
@@ -261,7 +263,7 @@ def test_an_environment_is_made_from_nothing(bare_door):
 
 
 def test_an_environment_whose_python_vanished_is_made_anew(door):
-    door.give_uv()
+    door.give_venv()
     door.says("setup")
     python = door.folder / ".venv" / "bin" / "python"
     python.unlink()
@@ -272,7 +274,7 @@ def test_an_environment_whose_python_vanished_is_made_anew(door):
 
 
 def test_an_environment_copied_from_another_folder_is_made_anew(door, tmp_path):
-    door.give_uv()
+    door.give_venv()
     door.says("setup")
     left_over = Path("lib") / "left_over"
     (door.folder / ".venv" / "lib").mkdir()
@@ -281,6 +283,18 @@ def test_an_environment_copied_from_another_folder_is_made_anew(door, tmp_path):
     answer = door.says("setup")
     assert answer.returncode == 0, answer.stderr
     assert not (door.folder / ".venv" / left_over).exists()
+
+
+def test_a_fresh_start_makes_the_environment_anew_and_keeps_the_extra(door):
+    door.give_venv()
+    door.says("test")
+    old = door.folder / ".venv" / "old"
+    old.touch()
+    door.commands()
+    door.says("setup", "--fresh")
+    assert not old.exists()
+    (command,) = door.installations()
+    assert command.endswith("[dev]")
 
 
 def test_an_environment_whose_python_changed_its_version_is_unsound(course, door):
@@ -295,6 +309,14 @@ def test_an_active_conda_environment_of_the_course_is_used(course, monkeypatch, 
     monkeypatch.setattr(course.sys, "prefix", str(prefix))
     assert course.environment() == prefix
     assert course.environment_python() == Path(sys.executable)
+
+
+def test_a_conda_environment_is_never_removed(course, monkeypatch, tmp_path):
+    prefix = tmp_path / "envs" / "imitation-lab"
+    (prefix / "conda-meta").mkdir(parents=True)
+    monkeypatch.setattr(course.sys, "prefix", str(prefix))
+    course.make_environment()
+    assert [path.name for path in prefix.iterdir()] == ["conda-meta"]
 
 
 def test_any_other_conda_environment_is_left_alone(course, monkeypatch, tmp_path):
@@ -344,6 +366,15 @@ def test_tests_run_in_the_course_and_pass_their_arguments_on(door, tmp_path):
     assert command.startswith("python -m pytest ")
     assert command.endswith("-k stamp")
     assert place == str(door.folder)
+
+
+def test_a_strangers_modules_are_not_imported_while_installing(bare_door, tmp_path):
+    bare_door.give_venv()
+    trap = tmp_path / "submissions"
+    trap.mkdir()
+    (trap / "venv.py").write_text("raise SystemExit('caught')")
+    command, _, _, status = handed_over(bare_door, "grade", cwd=trap)
+    assert (command, status) == ("python -P -m autograder grade", 0)
 
 
 def test_grading_stays_where_the_instructor_stands(door, tmp_path):
