@@ -1,0 +1,113 @@
+"""The commands: ``grade`` submissions, or ask the ``doctor`` what this machine can do."""
+
+import argparse
+import importlib
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType, ModuleType
+
+from autograder.limits import Limits
+from autograder.sandbox import SandboxError, open_sandbox
+
+OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except _UsageError as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return USAGE
+    return code
+
+
+class _UsageError(Exception):
+    """The command cannot be carried out as it was given."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="autograder", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="{grade,doctor}")
+    grade = commands.add_parser("grade", help="grade notebooks, zips and folders of them")
+    grade.set_defaults(command=_grade)
+    grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
+    grade.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
+    grade.add_argument("--seed", type=int, help="repeat the grading that had this seed")
+    grade.add_argument("--jobs", type=_positive, default=1, help="submissions at a time")
+    grade.add_argument("--assignment", default="", help="the notebook that all submissions answer")
+    grade.add_argument(
+        "--tests", type=Path, metavar="DIR", help="folder of assignments (default: the built ones)"
+    )
+    grade.add_argument(
+        "--unsafe", action="store_true", help="run submissions without walls, with your own rights"
+    )
+    limits = grade.add_argument_group("limits of one submission")
+    for name, value in Limits().as_dict().items():
+        kind = _positive if isinstance(value, int) else float
+        limits.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, metavar="N")
+    doctor = commands.add_parser("doctor", help="tell which sandbox this machine gives, and try it")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from autograder.submissions import find_submissions
+
+    try:
+        submissions = find_submissions(options.submissions)
+    except FileNotFoundError as error:
+        raise _UsageError(error) from None
+    if not submissions:
+        raise _UsageError("there is no .ipynb and no .zip in what was given.")
+    limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
+    secret_folders = [str(folder) for folder in (options.tests, options.out) if folder]
+    # The judge loads its torch while the sandbox loads another one.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(importlib.import_module, "autograder.grading")
+        try:
+            sandbox = open_sandbox(options.unsafe, secret_folders)
+        except SandboxError as error:
+            raise _UsageError(error) from None
+        grading: ModuleType = loading.result()
+    signal.signal(signal.SIGTERM, _interrupt)
+    with sandbox:
+        try:
+            assignments = grading.load(options.tests, options.assignment)
+        except grading.AssignmentError as error:
+            raise _UsageError(error) from None
+        seed = secrets.randbits(32) if options.seed is None else options.seed
+        settings = grading.Settings(seed, limits, options.assignment)
+        judge = grading.Judge(sandbox, assignments, settings)
+        outcome = grading.grade_all(judge, submissions, options.out, options.jobs)
+    if outcome.interrupted:
+        return INTERRUPTED
+    return GRADER_FAILED if outcome.failures else OK
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    try:
+        sandbox = open_sandbox()
+    except SandboxError as error:
+        print(error)
+        return GRADER_FAILED
+    with sandbox:
+        from autograder.doctor import examine
+
+        return OK if examine(sandbox) else GRADER_FAILED

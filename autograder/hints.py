@@ -1,0 +1,91 @@
+"""Recognising a misconception: an answer that gives what a named wrong answer gives.
+
+The wrong answers run in a worker of their own, beside the course's ordinary cells and no student's
+code. Each gets the very bytes that the student's function got, fresh inputs and generators included.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder.assignment import Assignment, Question, WrongAnswer
+from autograder.limits import Limits
+from autograder.sandbox import Sandbox
+from autograder.session import Call, RemoteError, Session, WorkerLostError
+
+_TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
+
+
+class Misconceptions:
+    """The wrong answers of one assignment, ready to be compared with."""
+
+    def __init__(self, sandbox: Sandbox, assignment: Assignment, limits: Limits) -> None:
+        self._sandbox = sandbox
+        self._assignment = assignment
+        self._limits = limits
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    def hints(self, question: Question, calls: Sequence[Call]) -> list[str]:
+        """Return the hints of the wrong answers that give, in every one of ``calls``, the same."""
+        if not calls:
+            return []
+        with self._lock:
+            return [wrong.hint for wrong in question.wrong if self._matches(wrong, calls)]
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._session:
+            self._session.close()
+
+    def _matches(self, wrong: WrongAnswer, calls: Sequence[Call]) -> bool:
+        try:
+            session = self._ready()
+            session.begin(0)
+            session.run(wrong.source, wrong.name, [wrong.name])
+            return all(same(self._call(session, wrong, call), call.result) for call in calls)
+        except (RemoteError, WorkerLostError):  # it raises or loops where the answer returned
+            return False
+        finally:
+            if self._session:
+                self._session.finish()
+
+    def _call(self, session: Session, wrong: WrongAnswer, call: Call) -> Any:
+        reply = session.request("call", call.body, name=wrong.name, gradients=True)
+        return reply["result"]
+
+    def _ready(self) -> Session:
+        if self._session is None or not self._session.alive:
+            deadline = time.monotonic() + self._limits.total_seconds
+            self._session = Session(self._sandbox, self._limits, deadline)
+            for cell in self._assignment.cells:
+                if cell.run and not cell.question:
+                    self._session.run(cell.source, cell.id)
+        return self._session
+
+
+def same(first: Any, second: Any) -> bool:
+    """Tell whether two results are equal in structure and shape, and close in value."""
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        return first.shape == second.shape and _close(first, second)
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if _is_numeric(first) and _is_numeric(second):
+        arrays = torch.as_tensor(np.asarray(first)), torch.as_tensor(np.asarray(second))
+        return same(*arrays)
+    return bool(type(first) is type(second) and first == second)
+
+
+def _close(first: torch.Tensor, second: torch.Tensor) -> bool:
+    kind = torch.complex128 if first.is_complex() or second.is_complex() else torch.float64
+    return torch.allclose(first.to(kind), second.to(kind), equal_nan=True, **_TOLERANCE)
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.ndarray | np.generic)

@@ -1,0 +1,115 @@
+"""The zygote's first lines: build the sandbox, then load torch in it.
+
+Run as a script by the judge, with one argument: a JSON object with ``control`` (an inherited socket),
+``backend``, ``root`` (the folder that holds the packages), ``binds`` (paths that exist in the
+sandbox, read-only) and ``masks`` (folders that are empty there even so).
+"""
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+_MOUNT_POINT = "/tmp"  # any folder that exists everywhere; only this process sees it covered
+_OLD_ROOT = "/old-root"
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def main() -> None:
+    """Build the sandbox and serve."""
+    config = json.loads(sys.argv[1])
+    sys.path.insert(0, config["root"])
+    control = socket.socket(fileno=config["control"])
+    try:
+        if config["backend"] == "namespaces":
+            _enter_sandbox(config, control)
+        from autograder.inside import zygote
+
+        versions = zygote.warm_up()
+    except Exception as error:
+        control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"[:2000]}).encode())
+        raise
+    control.send(json.dumps({"ready": versions}).encode())
+    zygote.serve(control, config["backend"])
+
+
+def _enter_sandbox(config: dict[str, Any], control: socket.socket) -> None:
+    """Continue in a child that sees no more than ``binds``, as nobody, in namespaces of its own."""
+    from autograder.inside import linux
+
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        linux.unshare(linux.ISOLATED)
+    else:
+        linux.unshare(linux.CLONE_NEWUSER | linux.ISOLATED)
+        linux.map_to_nobody(user, group)
+    child = os.fork()
+    if child:
+        control.close()
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    _build_root(config["binds"], config["masks"])
+    linux.forbid_capabilities()
+    if user == 0:
+        _become_nobody()
+    linux.drop_capabilities()
+    linux.die_with_parent()  # here, since a change of user cancels it
+    # A process that changed its user owns nothing in /proc, and its children could not map theirs.
+    linux.allow_inspection()
+
+
+def _become_nobody() -> None:
+    """Leave root behind: root is not bound by a limit on processes, and may mend what it breaks."""
+    from autograder.inside import linux
+
+    os.setgroups([])
+    os.setresgid(linux.NOBODY, linux.NOBODY, linux.NOBODY)
+    os.setresuid(linux.NOBODY, linux.NOBODY, linux.NOBODY)
+
+
+def _build_root(binds: list[str], masks: list[str]) -> None:
+    """Make a file system that shows what is needed, and forget the machine's own."""
+    from autograder.inside import linux
+
+    shown = {path: os.path.realpath(path) for path in (*binds, *_DEVICES)}
+    linux.make_mounts_private()
+    private = linux.MS_NOSUID | linux.MS_NODEV
+    linux.mount("tmpfs", _MOUNT_POINT, "tmpfs", private, "size=16m,mode=755")
+    linux.change_root(_MOUNT_POINT, _OLD_ROOT)
+    for path, real in shown.items():
+        _show(Path(path), Path(real))
+    for path in masks:
+        if Path(path).is_dir():
+            linux.mount("tmpfs", path, "tmpfs", linux.MS_RDONLY, "size=4k")
+    for folder in ("/tmp", "/proc"):
+        Path(folder).mkdir(exist_ok=True)
+    Path("/dev/shm").symlink_to("/tmp")
+    linux.mount("proc", "/proc", "proc", private | linux.MS_NOEXEC)
+    linux.mount("tmpfs", "/tmp", "tmpfs", private, "size=64m,mode=777")
+    linux.forget(_OLD_ROOT)
+    linux.make_read_only("/", recursive=False)
+    os.chdir("/tmp")
+
+
+def _show(path: Path, real: Path) -> None:
+    """Bind ``real`` of the old root to where it was; ``path`` is its name or a link to it."""
+    from autograder.inside import linux
+
+    old = Path(f"{_OLD_ROOT}{real}")
+    if old.exists() and not real.exists():  # else it is a part of what is shown already
+        real.parent.mkdir(parents=True, exist_ok=True)
+        if old.is_dir():
+            real.mkdir()
+        else:
+            real.touch()
+        linux.mount(str(old), str(real), flags=linux.MS_BIND | linux.MS_REC)
+        if str(path) not in _DEVICES:
+            linux.make_read_only(str(real))
+    if path != real and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(real)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The judge: holds the tests and the score, and asks the worker for no more than values."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autograder.assignment import Assignment, Question, Test, derive_seed
+from autograder.hints import Misconceptions
+from autograder.limits import Limits
+from autograder.messages import explain_ending, explain_failure
+from autograder.proxy import StudentFunction
+from autograder.results import Result, TestResult
+from autograder.run import CellReport, SubmissionRun, explain_lost_cell
+from autograder.sandbox import Sandbox
+from autograder.selection import ANSWER, ANSWERED, PRISTINE, Plan, identify, make_plan
+from autograder.session import MALFORMED, OK, Call, Session, WorkerLostError
+from autograder.submissions import MalformedError, Submission, read_notebook
+from imitation_lab.testing import grading_seed
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all submissions of a grading share.
+
+    Attributes:
+        seed: The grading seed. The same seed gives the same tests.
+        limits: What each submission may use.
+        assignment: The assignment that all answer, or empty: each is then asked.
+    """
+
+    seed: int
+    limits: Limits
+    assignment: str = ""
+
+
+class Judge:
+    """Grades submissions, from any number of threads."""
+
+    def __init__(
+        self, sandbox: Sandbox, assignments: Mapping[str, Assignment], settings: Settings
+    ) -> None:
+        self._sandbox = sandbox
+        self._assignments = dict(assignments)
+        self._settings = settings
+        self._misconceptions = {
+            name: Misconceptions(sandbox, assignment, settings.limits)
+            for name, assignment in assignments.items()
+        }
+
+    def close(self) -> None:
+        """End the workers that the hints came from."""
+        for misconceptions in self._misconceptions.values():
+            misconceptions.close()
+
+    def blank_result(self, submission: Submission) -> Result:
+        """Return what stands for a submission until, or unless, its grading ends."""
+        result = Result(submission.name, str(submission.path), notes=list(submission.notes))
+        result.environment = self._environment()
+        result.assignment = self._guess(submission)
+        result.fail_everything("Grading has not finished.")
+        return result
+
+    def grade(self, submission: Submission) -> Result:
+        """Grade one submission."""
+        started = time.monotonic()
+        result = self.blank_result(submission)
+        seed = derive_seed(self._settings.seed, "cells")
+        run = SubmissionRun(self._sandbox, self._settings.limits, seed)
+        try:
+            assignment, plan = self._read(submission, run, result)
+            hints = self._misconceptions[assignment.notebook]
+            _Grading(assignment, plan, run, self._settings.seed, hints).fill(result)
+        except MalformedError as error:
+            result.status = MALFORMED
+            result.notes.append(str(error))
+            result.fail_everything(str(error))
+        finally:
+            run.close()
+        result.seconds = time.monotonic() - started
+        return result
+
+    def _read(
+        self, submission: Submission, run: SubmissionRun, result: Result
+    ) -> tuple[Assignment, Plan]:
+        notebook = read_notebook(submission.path)
+        result.notes += notebook.notes
+        names = run.analyse([cell.source for cell in notebook.code])
+        assignment = self._assignments.get(self._settings.assignment) or identify(
+            notebook, self._assignments, submission.name, names
+        )
+        if assignment is None:
+            known = ", ".join(self._assignments)
+            raise MalformedError(f"The notebook answers none of the questions of {known}.")
+        return assignment, make_plan(assignment, notebook, names)
+
+    def _guess(self, submission: Submission) -> Assignment | None:
+        """Return the assignment of a submission that cannot be read, where it can be told."""
+        if self._settings.assignment:
+            return self._assignments[self._settings.assignment]
+        if len(self._assignments) == 1:
+            return next(iter(self._assignments.values()))
+        named = [key for key in self._assignments if key in submission.name]
+        return self._assignments[named[0]] if named else None
+
+    def _environment(self) -> dict[str, Any]:
+        return {
+            "seed": self._settings.seed,
+            "backend": self._sandbox.backend.name,
+            "unsafe": not self._sandbox.backend.safe,
+            "limits": self._settings.limits.as_dict(),
+            "versions": self._sandbox.versions,
+        }
+
+
+class _Grading:
+    """One submission before the judge."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        plan: Plan,
+        run: SubmissionRun,
+        seed: int,
+        misconceptions: Misconceptions,
+    ) -> None:
+        self._assignment = assignment
+        self._plan = plan
+        self._run = run
+        self._seed = seed
+        self._misconceptions = misconceptions
+        self._calls: dict[str, list[Call]] = {}
+
+    def fill(self, result: Result) -> None:
+        """Run every test and write down what it gave."""
+        result.assignment, result.states = self._assignment, self._plan.states
+        result.written = self._plan.written
+        result.notes += self._plan.notes
+        result.tests = self._run_tests()
+        result.hints = {
+            question.name: hints
+            for question in self._assignment.graded
+            if (hints := self._hints(question, result.of(question)))
+        }
+        result.cells = [_report(cell) for cell in self._run.cells if _is_telling(cell)]
+        result.status = self._run.status
+
+    def _run_tests(self) -> list[TestResult]:
+        """Run all public tests, then all hidden ones; return them in the assignment's order.
+
+        A public test may show the student's own words. None is spoken after a hidden input has
+        been where the submission could have written it down.
+        """
+        tests = [
+            (question, test) for question in self._assignment.graded for test in question.tests
+        ]
+        outcomes = {
+            (question.name, test.name): self._run_test(question, test)
+            for question, test in sorted(tests, key=lambda pair: pair[1].hidden)
+        }
+        return [outcomes[question.name, test.name] for question, test in tests]
+
+    def _run_test(self, question: Question, test: Test) -> TestResult:
+        label = (self._assignment.notebook, question.name, test.name)
+        missing: list[str] = []
+        try:
+            with self._run.test(self._plan, derive_seed(self._seed, "worker", *label)) as session:
+                arguments = self._arguments(test, session)
+                missing = [name for name, value in arguments.items() if value is None]
+                with grading_seed(derive_seed(self._seed, "test", *label)):
+                    test.function(**arguments)
+                # Whatever the test made of it: a program that ended has not answered.
+                failure = session.failure
+        except WorkerLostError as lost:
+            failure = lost.status
+        except Exception as error:
+            message = explain_failure(error, test, missing, self._cell_error(question))
+            return TestResult(question.name, test, False, message)
+        if failure:
+            message = explain_ending(failure, question.name)
+            return TestResult(question.name, test, False, message, failure)
+        return TestResult(question.name, test, True)
+
+    def _arguments(self, test: Test, session: Session) -> dict[str, Any]:
+        """Return what a test asks for: functions as proxies, values as they are, else None."""
+        arguments: dict[str, Any] = {}
+        for name, found in session.look(test.parameters).items():
+            kind = found[0] if type(found) is list and found else "missing"
+            if kind == "function":
+                arguments[name] = StudentFunction(name, session, self._record)
+            else:
+                arguments[name] = found[1] if kind == "value" and len(found) == 2 else None
+        return arguments
+
+    def _record(self, name: str, call: Call) -> None:
+        self._calls.setdefault(name, []).append(call)
+
+    def _hints(self, question: Question, tests: list[TestResult]) -> list[str]:
+        """Return hints for a question that was answered, came to an end, and is wrong."""
+        answered = self._plan.states[question.name] == ANSWERED
+        ended = all(test.status == OK for test in tests)
+        if not answered or not ended or all(test.passed for test in tests):
+            return []
+        return self._misconceptions.hints(question, self._calls.get(question.name, []))
+
+    def _cell_error(self, question: Question) -> str:
+        """Return what stopped the question's cell when it ran, before any test's input existed."""
+        errors = [c.error for c in self._run.cells if question.name in c.step.keep and c.error]
+        return errors[0] if errors else ""
+
+
+def _is_telling(cell: CellReport) -> bool:
+    return bool(cell.error or cell.notes or (cell.output and cell.step.origin != PRISTINE))
+
+
+def _report(cell: CellReport) -> dict[str, Any]:
+    return {
+        "cell": cell.step.label,
+        "origin": cell.step.origin,
+        "question": cell.step.keep[0] if cell.step.origin == ANSWER and cell.step.keep else None,
+        "error": explain_lost_cell(cell) if cell.lost else cell.error,
+        "output": cell.output,
+        "notes": cell.notes,
+    }

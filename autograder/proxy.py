@@ -1,0 +1,155 @@
+"""A submission's function as a test sees it: called as any function, run on the wall's other side."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from autograder import wire
+from autograder.packing import AnswerReference, pack
+from autograder.session import Call, RemoteError, Session
+
+# A test may expect an exception of one of these: it must then be one here too.
+_KNOWN_ERRORS: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, LookupError),
+    *(NameError, NotImplementedError, OverflowError, RuntimeError, TypeError, ValueError),
+    ZeroDivisionError,
+)
+
+
+class StudentError(Exception):
+    """An exception that the submission's code raised, with the submission's words.
+
+    Attributes:
+        type_name: The name of its class.
+        text: Its message.
+    """
+
+    def __init__(self, type_name: str, text: str) -> None:
+        super().__init__(type_name, text)
+        self.type_name = type_name
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name
+
+
+@functools.cache
+def _error_class(type_name: str) -> type[StudentError]:
+    for known in _KNOWN_ERRORS:
+        if known.__name__ == type_name:
+            return type(f"Student{type_name}", (StudentError, known), {})
+    return StudentError
+
+
+class StudentFunction(AnswerReference):
+    """Calls one function of the submission, arguments and results by value.
+
+    In-process and across the wall a test sees the same: gradients flow to the leaf tensors and
+    parameters that went in, and tensors that the function writes to are written to here. What does
+    not cross: attributes of the function, and what a callable argument of the test remembers.
+
+    Attributes:
+        name: What the function is called in the submission.
+    """
+
+    def __init__(
+        self, name: str, session: Session, record: Callable[[str, Call], None] | None = None
+    ) -> None:
+        super().__init__(name)
+        self.__name__ = name
+        self._session = session
+        self._record = record
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            StudentError: If it raised an exception. Also an instance of the built-in class that
+                the exception's name names, where it names one.
+            WorkerLostError: If it did not return.
+        """
+        try:
+            call = self._session.call(self.name, args, kwargs)
+        except RemoteError as error:
+            if error.type_name == "UnsendableError":
+                raise StudentError("TypeError", f"what {self.name} returned {error.text}") from None
+            raise _error_class(error.type_name)(error.type_name, error.text) from None
+        if self._record:
+            self._record(self.name, call)
+        _write_back(call)
+        return _attach_gradients(call, self._session)
+
+
+def _write_back(call: Call) -> None:
+    with torch.no_grad():
+        for number, changed in call.changed:
+            call.tensors[number].copy_(changed)
+
+
+def _attach_gradients(call: Call, session: Session) -> Any:
+    """Return the result with its place in the graph of the judge's tensors."""
+    if not call.differentiable:
+        return call.result
+    inputs = [n for n, tensor in enumerate(call.tensors) if tensor.requires_grad]
+    results: list[torch.Tensor] = []
+    wire.map_tensors(call.result, results.append)
+
+    def backward(gradients: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        return _ask_for_gradients(session, call, inputs, gradients)
+
+    # The first input makes the outputs need gradients even where nothing that went in does.
+    attached = _Remote.apply(
+        backward,
+        [results[position] for position in call.differentiable],
+        torch.zeros((), requires_grad=True),
+        *(call.tensors[number] for number in inputs),
+    )
+    for position, tensor in zip(call.differentiable, attached, strict=True):
+        results[position] = tensor
+    replacements = iter(results)
+    return wire.map_tensors(call.result, lambda _: next(replacements))
+
+
+def _ask_for_gradients(
+    session: Session,
+    call: Call,
+    inputs: Sequence[int],
+    gradients: Sequence[torch.Tensor | None],
+) -> list[torch.Tensor | None]:
+    body, _ = pack(list(gradients))
+    try:
+        replies = session.request("backward", body, graph=call.graph, inputs=list(inputs))
+    except RemoteError as error:
+        raise StudentError(error.type_name, error.text) from None
+    if type(replies) is not list or len(replies) != len(inputs):
+        raise session.reject()
+    wanted = [call.tensors[number] for number in inputs]
+    if not all(
+        reply is None
+        or (isinstance(reply, torch.Tensor) and (reply.shape, reply.dtype) == (t.shape, t.dtype))
+        for reply, t in zip(replies, wanted, strict=True)
+    ):
+        raise session.reject()
+    return replies
+
+
+class _Remote(torch.autograd.Function):
+    """One call in the judge's graph. Only numbers cross: the graph itself stays in the worker."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        backward: Callable[[Sequence[torch.Tensor | None]], list[torch.Tensor | None]],
+        values: list[torch.Tensor],
+        *inputs: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        ctx.ask = backward
+        ctx.set_materialize_grads(False)
+        return tuple(values)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[Any, ...]:
+        return (None, None, None, *ctx.ask(gradients))

@@ -1,0 +1,197 @@
+"""A submission's result: Gradescope's schema, written so that a crash cannot take it away."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.assignment import Assignment, Question, Test
+from autograder.selection import MISSING
+from autograder.session import DIED, MALFORMED
+
+PASSED, FAILED = "passed", "failed"
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What one test gave.
+
+    Attributes:
+        question: The question's name.
+        test: The test.
+        passed: Whether it passed.
+        message: What the student should read, where it failed.
+        status: How the program ended in it: ``ok`` when it did not.
+    """
+
+    __test__ = False
+
+    question: str
+    test: Test
+    passed: bool
+    message: str = ""
+    status: str = "ok"
+
+    @property
+    def score(self) -> float:
+        """The points that it earned."""
+        return self.test.points if self.passed else 0
+
+    def entry(self) -> dict[str, Any]:
+        """Return the test as Gradescope wants it."""
+        return {
+            "name": f"{self.question} · {self.test.description or self.test.name}",
+            "score": self.score,
+            "max_score": self.test.points,
+            "status": PASSED if self.passed else FAILED,
+            "output": self.message,
+            "visibility": "after_published" if self.test.hidden else "visible",
+        }
+
+
+@dataclass
+class Result:
+    """Everything that grading found out about one submission."""
+
+    name: str
+    file: str
+    status: str = DIED
+    assignment: Assignment | None = None
+    tests: list[TestResult] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
+    hints: dict[str, list[str]] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """The points earned."""
+        return sum(test.score for test in self.tests)
+
+    @property
+    def max_score(self) -> float:
+        """The points of the whole assignment, whatever was handed in."""
+        return self.assignment.points if self.assignment else 0
+
+    @property
+    def percent(self) -> float:
+        """The score as a percentage."""
+        return 100 * self.score / self.max_score if self.max_score else 0.0
+
+    def of(self, question: Question) -> list[TestResult]:
+        """Return the results of one question's tests."""
+        return [test for test in self.tests if test.question == question.name]
+
+    def question_score(self, question: Question) -> float:
+        """Return the points earned in one question."""
+        return sum(test.score for test in self.of(question))
+
+    def fail_everything(self, message: str) -> None:
+        """Give no points in any test: each of them still stands in the result."""
+        if self.assignment:
+            self.tests = [
+                TestResult(question.name, test, False, message, self.status)
+                for question in self.assignment.graded
+                for test in question.tests
+            ]
+            self.states = {question.name: MISSING for question in self.assignment.graded}
+
+    def as_gradescope(self) -> dict[str, Any]:
+        """Return the content of ``results.json``."""
+        return {
+            "score": self.score,
+            "execution_time": round(self.seconds, 2),
+            "output": self.summary(),
+            "visibility": "visible",
+            "stdout_visibility": "hidden",
+            "tests": [test.entry() for test in self.tests],
+            "extra_data": {
+                "status": self.status,
+                "notebook": self.assignment.notebook if self.assignment else None,
+                "max_score": self.max_score,
+                "questions": self.states,
+                "hints": self.hints,
+                "written": self.written,
+                "cells": self.cells,
+                "notes": self.notes,
+                **self.environment,
+            },
+        }
+
+    def summary(self) -> str:
+        """Return what a student reads first."""
+        return "\n".join([_STATUS_SENTENCES.get(self.status, ""), *self.notes]).strip()
+
+
+_STATUS_SENTENCES = {
+    "timeout": "A part of this submission used up its time; the rest was graded.",
+    "died": "A part of this submission ended its own program; the rest was graded.",
+    "out_of_memory": "A part of this submission used up its memory; the rest was graded.",
+    MALFORMED: "This submission could not be graded as a notebook of this course.",
+}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file such that it is there as a whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file such that it is there as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(text.encode("utf-8", errors="replace"))
+    temporary.replace(path)
+
+
+def write_grades(path: Path, results: Iterable[Result]) -> None:
+    """Write one line per submission, with a column for every question that any of them has."""
+    results = list(results)
+    questions = list(
+        dict.fromkeys(
+            question.name
+            for result in results
+            if result.assignment
+            for question in result.assignment.graded
+        )
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["name", "notebook", "score", "max_score", "percent", "status", *questions, "file"]
+        )
+        for result in results:
+            writer.writerow(map(harmless, _grades_row(result, questions)))
+    temporary.replace(path)
+
+
+def _grades_row(result: Result, questions: list[str]) -> list[Any]:
+    scores: dict[str, float] = {}
+    if result.assignment:
+        scores = {q.name: result.question_score(q) for q in result.assignment.graded}
+    return [
+        result.name,
+        result.assignment.notebook if result.assignment else "",
+        result.score,
+        result.max_score,
+        round(result.percent, 1),
+        result.status,
+        *(scores.get(question, "") for question in questions),
+        result.file,
+    ]
+
+
+def harmless(value: Any) -> Any:
+    """Return a value that no spreadsheet takes for a formula: a name may be ``=HYPERLINK(…)``."""
+    if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
+        return "'" + value
+    return value

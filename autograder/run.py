@@ -1,0 +1,152 @@
+"""A submission's life in the sandbox: its cells run, its tests served, its deaths survived."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from autograder.limits import Limits
+from autograder.sandbox import Sandbox
+from autograder.selection import ADDED, PRISTINE, Names, Plan, Step
+from autograder.session import (
+    EXPLANATIONS,
+    OK,
+    OUT_OF_MEMORY,
+    TIMEOUT,
+    Session,
+    WorkerLostError,
+)
+
+
+@dataclass
+class CellReport:
+    """What happened in one cell.
+
+    Attributes:
+        step: The cell.
+        error: What stopped it. Empty when it ran through.
+        lost: The status, where the cell ended the whole worker; it is not run again.
+        output: What it printed, capped.
+        notes: What was disabled in it.
+    """
+
+    step: Step
+    error: str = ""
+    lost: str = ""
+    output: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class SubmissionRun:
+    """One submission in the sandbox, brought back to life where it ends itself.
+
+    Attributes:
+        status: The first thing that went wrong with its process, ``ok`` while nothing has.
+        cells: What happened in its cells, once they were run.
+    """
+
+    def __init__(self, sandbox: Sandbox, limits: Limits, seed: int) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+        self._seed = seed
+        self._deadline = time.monotonic() + limits.total_seconds
+        self._session: Session | None = None
+        self._prepared = False
+        self.status = OK
+        self.cells: list[CellReport] = []
+
+    def analyse(self, sources: Sequence[str]) -> list[Names]:
+        """Return what each cell defines.
+
+        A text can be made to crash Python's parser. Such a cell is found by trying one at a time,
+        and counts as one that is no Python.
+        """
+        try:
+            return self._fresh().analyse(sources)
+        except WorkerLostError:
+            return [self._analyse_one(source) for source in sources]
+
+    def _analyse_one(self, source: str) -> Names:
+        try:
+            return self._fresh().analyse([source])[0]
+        except WorkerLostError as lost:
+            self._record(lost.status)
+            return None
+
+    def prepare(self, plan: Plan) -> None:
+        """Run the plan's cells. A cell that ends the worker is left out when the rest runs again."""
+        self.cells = self.cells or [CellReport(step) for step in plan.steps]
+        while not self._prepared:
+            session = self._fresh()
+            session.seed(self._seed)
+            try:
+                self._run_cells(session, self.cells)
+                if any(cell.error and cell.step.origin != PRISTINE for cell in self.cells):
+                    # What failed may have stood before what it needs.
+                    self._run_cells(session, [cell for cell in self.cells if cell.error])
+                self._prepared = True
+            except WorkerLostError:
+                self._session = None
+
+    def _run_cells(self, session: Session, cells: Sequence[CellReport]) -> None:
+        for cell in cells:
+            if not cell.lost:
+                self._run_cell(session, cell)
+
+    def _run_cell(self, session: Session, cell: CellReport) -> None:
+        try:
+            result = session.run(cell.step.source, cell.step.label, cell.step.keep)
+        except WorkerLostError as lost:
+            cell.lost, cell.error = lost.status, str(lost)
+            self._record(lost.status)
+            raise
+        if session.out_of_memory:
+            session.out_of_memory = False
+            self._record(OUT_OF_MEMORY)
+        cell.error = ": ".join(part for part in result["error"] or () if part)
+        cell.output, cell.notes = result["output"], result["notes"]
+
+    @contextmanager
+    def test(self, plan: Plan, seed: int) -> Iterator[Session]:
+        """Give a session in which a test may run, and take note of how it ends.
+
+        Raises:
+            WorkerLostError: If there can be none, because the submission's time is up.
+        """
+        self.prepare(plan)
+        session = self._fresh()
+        try:
+            session.begin(seed)
+            yield session
+        finally:
+            if session.failure:
+                self._record(session.failure)
+            elif session.out_of_memory:
+                self._record(OUT_OF_MEMORY)
+            session.out_of_memory = False
+            session.finish()
+            self._prepared = session.alive
+
+    def close(self) -> None:
+        """Kill what is left of the submission."""
+        if self._session:
+            self._session.close()
+
+    def _fresh(self) -> Session:
+        if self._session is None or not self._session.alive:
+            if time.monotonic() >= self._deadline:
+                self._record(TIMEOUT)
+                raise WorkerLostError(TIMEOUT)
+            self._session = Session(self._sandbox, self._limits, self._deadline)
+            self._prepared = False
+        return self._session
+
+    def _record(self, status: str) -> None:
+        if self.status == OK:
+            self.status = status
+
+
+def explain_lost_cell(cell: CellReport) -> str:
+    """Tell a student about a cell that ended the worker."""
+    what = "This added cell" if cell.step.origin == ADDED else "This cell"
+    return f"{what} was left out: {EXPLANATIONS[cell.lost]}."

@@ -1,0 +1,48 @@
+"""Where submissions run: the choice of a sandbox, and the judge's handle on it."""
+
+import sys
+from collections.abc import Sequence
+
+from autograder.sandbox.backends import BACKENDS, Backend, Plain
+from autograder.sandbox.process import Sandbox, SandboxError
+
+__all__ = ["Backend", "Sandbox", "SandboxError", "open_sandbox"]
+
+
+def open_sandbox(unsafe: bool = False, secrets: Sequence[str] = ()) -> Sandbox:
+    """Start a warm sandbox by the first backend that works here.
+
+    Args:
+        unsafe: Run submissions without walls, with no more than limits.
+        secrets: Folders that must not exist in the sandbox, besides the project's own.
+
+    Raises:
+        SandboxError: If no backend works. The message says why, and what to do.
+    """
+    if unsafe:
+        return _start(Plain(), secrets)
+    reasons = []
+    for backend in BACKENDS:
+        try:
+            return _start(backend, secrets)
+        except SandboxError as error:
+            reasons.append(f"- {backend.name}: {error}")
+    raise SandboxError(
+        "This machine gives no sandbox to run strangers' programs in:\n"
+        + "\n".join(reasons)
+        + "\nGrade on a Linux machine (5.14 or later) that allows user namespaces"
+        + (
+            "; `sysctl user.max_user_namespaces` must not be 0, and on Ubuntu"
+            " `sysctl kernel.apparmor_restrict_unprivileged_userns` must be 0"
+            if sys.platform == "linux"
+            else ""
+        )
+        + ".\nIf you trust every submission as you trust your own programs, add --unsafe: they then"
+        " run with your rights, and every result says so."
+    )
+
+
+def _start(backend: Backend, secrets: Sequence[str]) -> Sandbox:
+    sandbox = Sandbox(backend, secrets)
+    sandbox.wait_until_ready()
+    return sandbox

@@ -1,0 +1,100 @@
+"""The ways to lock a submission in. A backend says what the zygote's launcher has to do."""
+
+import importlib.util
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+ROOT = Path(__file__).resolve().parents[2]
+_MINIMUM_KERNEL = (5, 14)  # mount_setattr, and limits on processes that count per namespace
+_SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/etc/ld.so.cache")
+_SECRETS = ("autograder/tests", "source", "solutions", "tests", "tools", "benchmarks", ".git")
+
+
+class Backend(Protocol):
+    """One way to run the worker.
+
+    Attributes:
+        name: What the results record.
+        safe: Whether it keeps the machine and the tests from a hostile program.
+    """
+
+    name: str
+    safe: bool
+
+    def problem(self) -> str | None:
+        """Return why it cannot work here, as far as can be told without trying."""
+        ...
+
+    def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
+        """Return what ``autograder.inside.launch`` has to know."""
+        ...
+
+
+class Namespaces:
+    """Linux namespaces: a file system, processes, users and a network of the submission's own."""
+
+    name = "namespaces"
+    safe = True
+
+    def problem(self) -> str | None:
+        """Namespaces are Linux's, and the older ones lack two calls that are used."""
+        if sys.platform != "linux":
+            return f"needs Linux, and this is {platform.system()}."
+        version = re.match(r"(\d+)\.(\d+)", platform.release())
+        if version and tuple(map(int, version.groups())) < _MINIMUM_KERNEL:
+            return f"needs Linux 5.14 or later, and this is {platform.release()}."
+        return None
+
+    def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
+        """Show what Python, torch and the course's library need, and nothing else."""
+        project = [str(ROOT / name) for name in _SECRETS]
+        return {
+            "backend": self.name,
+            "root": str(ROOT),
+            "binds": [*_python_paths(), *_project_paths()],
+            "masks": [*project, *map(os.path.abspath, secrets)],
+        }
+
+
+class Plain:
+    """No walls: a process with limits, the instructor's rights, and sight of the tests."""
+
+    name = "none (--unsafe)"
+    safe = False
+
+    def problem(self) -> str | None:
+        """Windows has no fork."""
+        return None if hasattr(os, "fork") else "needs Linux or macOS: there is no fork on Windows."
+
+    def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
+        """There is nothing to show or to hide."""
+        return {"backend": "plain", "root": str(ROOT), "binds": [], "masks": []}
+
+
+BACKENDS: list[Backend] = [Namespaces()]
+
+
+def _python_paths() -> list[str]:
+    """Return the folders of the interpreter, its packages and the system's shared libraries."""
+    prefixes = {sys.base_prefix, sys.prefix, sys.exec_prefix} - {"/usr"}
+    libraries = [f"{prefix}/{name}" for prefix in sorted(prefixes) for name in ("lib", "lib64")]
+    return [path for path in (*libraries, *_SYSTEM_LIBRARIES) if Path(path).exists()]
+
+
+def _project_paths() -> list[str]:
+    """Return the library, its assets, and the part of the grader that runs behind the wall."""
+    library = importlib.util.find_spec("imitation_lab")
+    if library is None or library.origin is None:
+        raise RuntimeError("imitation_lab is not installed: run `python3 course.py setup`.")
+    grader = ROOT / "autograder"
+    shown = [
+        Path(library.origin).parent,
+        ROOT / "assets",
+        *(grader / name for name in ("__init__.py", "limits.py", "wire.py", "inside")),
+    ]
+    return [str(path) for path in shown if path.exists()]

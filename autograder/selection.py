@@ -1,0 +1,217 @@
+"""Which cells of a submission are run, and in which order.
+
+The frame is the pristine notebook: its ordinary cells come from the assignment, not from the
+submission, so that a student who deleted, reordered or broke one loses nothing. Into its places go
+the student's answers. Whatever else the student wrote runs too, where it stood, since an answer may
+need a helper or an import from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from autograder.assignment import Assignment, PristineCell, Question
+from autograder.submissions import Cell, Notebook
+
+ANSWERED, BLANK, MISSING = "answered", "blank", "missing"
+PRISTINE, ANSWER, ADDED, EDITED = "pristine", "answer", "added", "edited"
+
+Names = list[str] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell to run.
+
+    Attributes:
+        label: How the cell is called in messages.
+        source: Its text.
+        origin: Where it comes from: the course's own cell, the answer to a question, a cell that the
+            student added, or the student's changed form of a cell of the course's.
+        keep: The questions whose function is taken from this cell.
+    """
+
+    label: str
+    source: str
+    origin: str
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be run for a submission.
+
+    Attributes:
+        steps: The cells, in order.
+        states: Of each graded question: answered, blank (as it was handed out) or missing.
+        written: The student's text for each written question.
+        notes: What the student should know about the choice.
+    """
+
+    steps: tuple[Step, ...]
+    states: dict[str, str]
+    written: dict[str, str]
+    notes: tuple[str, ...] = field(default=())
+
+
+def make_plan(assignment: Assignment, notebook: Notebook, names: Sequence[Names]) -> Plan:
+    """Choose the cells to run.
+
+    Args:
+        assignment: The pristine notebook and its questions.
+        notebook: The submission.
+        names: What each code cell of the submission defines at its top level; None for a cell that
+            is no Python.
+    """
+    planner = _Planner(assignment, notebook, names)
+    answers = {question.name: planner.choose(question) for question in assignment.graded}
+    return Plan(
+        steps=tuple(planner.order(answers)),
+        states={name: planner.state(name, index) for name, index in answers.items()},
+        written=_written_answers(assignment, notebook),
+        notes=tuple(planner.notes),
+    )
+
+
+def identify(
+    notebook: Notebook, assignments: dict[str, Assignment], name: str, names: Sequence[Names]
+) -> Assignment | None:
+    """Return the assignment that a notebook answers, or None.
+
+    The notebook's own claim counts first, then the ids of its cells, then the questions whose
+    functions it defines, then the name of the file.
+    """
+    if notebook.claims in assignments:
+        return assignments[notebook.claims]
+    defined = {found for cell in names for found in cell or ()}
+    scores = [
+        (
+            sum(cell.id.startswith(f"{assignment.notebook}-") for cell in notebook.cells),
+            sum(question.name in defined for question in assignment.graded),
+            key in name,
+            key,
+        )
+        for key, assignment in assignments.items()
+    ]
+    *evidence, best = max(scores)
+    return assignments[best] if any(evidence) else None
+
+
+class _Planner:
+    def __init__(self, assignment: Assignment, notebook: Notebook, names: Sequence[Names]) -> None:
+        self._assignment = assignment
+        self._cells = notebook.code
+        self._names = names
+        self._graded = {question.name for question in assignment.graded}
+        self._pristine = {cell.id: cell for cell in assignment.cells}
+        by_text = {_normal(cell.source): cell for cell in reversed(assignment.cells)}
+        # Some tools drop or renew the ids of cells: an unchanged cell is known by its text.
+        self._known = [
+            self._pristine.get(cell.id) or by_text.get(_normal(cell.source)) for cell in self._cells
+        ]
+        self.notes: list[str] = []
+
+    def choose(self, question: Question) -> int | None:
+        """Return the position of the cell that answers ``question``, or None if there is none.
+
+        A cell that is as it was handed out is taken only where nothing else defines the name, and
+        of two that qualify the later one is taken, as it is in a notebook that is run.
+        """
+        own = [i for i, cell in enumerate(self._cells) if self._is_at(i, question.cell)]
+        defining = [i for i, names in enumerate(self._names) if names and question.name in names]
+        changed = [i for i in defining if not self._is_untouched(i)]
+        at_home = [i for i in changed if i in own]
+        for candidates in (at_home, changed, [i for i in own if i in defining], own):
+            if candidates:
+                chosen = candidates[-1]
+                self._explain(question, chosen, changed, own)
+                return chosen
+        return None
+
+    def _explain(self, question: Question, chosen: int, changed: list[int], own: list[int]) -> None:
+        if len(changed) > 1:
+            place = "question's own cell" if chosen in own else "last of them"
+            self.notes.append(
+                f"{question.name} is defined in {len(changed)} cells; the {place} was graded."
+            )
+        elif chosen not in own:
+            self.notes.append(f"{question.name} was found in another cell than the question's own.")
+
+    def state(self, question: str, index: int | None) -> str:
+        """Tell whether a question was answered, left as it was handed out, or deleted."""
+        if index is None:
+            return MISSING
+        return BLANK if self._is_untouched(index) else ANSWERED
+
+    def order(self, answers: dict[str, int | None]) -> list[Step]:
+        """Return the steps: pristine places in their order, and after each what followed it."""
+        followers = self._followers(set(answers.values()))
+        steps = followers.pop(None, [])
+        for cell in self._assignment.cells:
+            if cell.question in answers:
+                steps += self._answer_steps(cell, answers)
+            elif cell.run:
+                steps.append(Step(f"cell {cell.id}", cell.source, PRISTINE))
+            steps += followers.pop(cell.id, [])
+        return steps
+
+    def _answer_steps(self, place: PristineCell, answers: dict[str, int | None]) -> list[Step]:
+        index = answers[place.question or ""]
+        if index is None:
+            return []
+        keep = tuple(name for name, chosen in answers.items() if chosen == index)
+        return [Step(f"the answer to {place.question}", self._cells[index].source, ANSWER, keep)]
+
+    def _followers(self, chosen: set[int | None]) -> dict[str | None, list[Step]]:
+        """Return the student's other cells, by the pristine cell that they stand behind."""
+        followers: dict[str | None, list[Step]] = {}
+        anchor: str | None = None
+        for index, (cell, known) in enumerate(zip(self._cells, self._known, strict=True)):
+            if known:
+                anchor = known.id
+            step = None if index in chosen else self._other_step(index, cell, known)
+            if step:
+                followers.setdefault(anchor, []).append(step)
+        return followers
+
+    def _other_step(self, index: int, cell: Cell, known: PristineCell | None) -> Step | None:
+        names = self._names[index]
+        if names is None or "train" in cell.tags or not cell.source.strip():
+            return None
+        if known is None:
+            return Step(f"added cell {index + 1}", cell.source, ADDED)
+        # Training and Otter's cells stay out, whatever the student made of them. A changed cell of
+        # the course's may hold an import or a helper; one that defines an answer is an old attempt.
+        skipped = not known.run or self._is_untouched(index) or self._graded.intersection(names)
+        return None if skipped else Step(f"changed cell {known.id}", cell.source, EDITED)
+
+    def _is_at(self, index: int, cell_id: str) -> bool:
+        known = self._known[index]
+        return known is not None and known.id == cell_id
+
+    def _is_untouched(self, index: int) -> bool:
+        known = self._known[index]
+        return known is not None and _normal(known.source) == _normal(self._cells[index].source)
+
+
+def _written_answers(assignment: Assignment, notebook: Notebook) -> dict[str, str]:
+    return {
+        question.name: _written_answer(question, notebook.cells)
+        for question in assignment.questions
+        if question.written
+    }
+
+
+def _written_answer(question: Question, cells: Sequence[Cell]) -> str:
+    """Return the text in a written question's cell, or below the question's heading."""
+    for cell in cells:
+        if cell.id == question.cell:
+            return cell.source
+    for position, cell in enumerate(cells[:-1]):
+        if question.title and question.title in cell.source:
+            return cells[position + 1].source
+    return ""
+
+
+def _normal(source: str) -> str:
+    """Return a text without what editors change: white space at the ends of lines and the file."""
+    return "\n".join(line.rstrip() for line in source.strip().splitlines())

@@ -1,0 +1,284 @@
+"""A conversation with one worker, in which the judge believes nothing."""
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from autograder import wire
+from autograder.limits import Limits
+from autograder.packing import pack
+from autograder.sandbox import Sandbox
+
+OK, TIMEOUT, DIED, OUT_OF_MEMORY, MALFORMED = "ok", "timeout", "died", "out_of_memory", "malformed"
+FINISH_SECONDS = 10.0
+_ENDINGS = {"timeout": TIMEOUT, "exited": DIED, "died": DIED, "killed": DIED}
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
+
+EXPLANATIONS = {
+    TIMEOUT: "it used up its time: look for a loop that does not end, or for work that can be spared",
+    DIED: "the program ended in the middle of it",
+    OUT_OF_MEMORY: "it used up its memory",
+}
+
+
+class WorkerLostError(Exception):
+    """The worker, or the copy of it that ran a test, gave no answer and will not.
+
+    Attributes:
+        status: How the results record it.
+    """
+
+    def __init__(self, status: str) -> None:
+        super().__init__(EXPLANATIONS[status])
+        self.status = status
+
+
+class RemoteError(Exception):
+    """Code of the submission raised an exception.
+
+    Attributes:
+        type_name: The name of the exception's class: the submission chose it.
+        text: Its message: the submission wrote it.
+    """
+
+    def __init__(self, type_name: str, text: str) -> None:
+        super().__init__(f"{type_name}: {text}" if text else type_name)
+        self.type_name = type_name
+        self.text = text
+
+
+class Session:
+    """A worker, and requests to it.
+
+    Attributes:
+        failure: How the current test's process ended too early. None while it has not.
+        out_of_memory: Whether an allocation was refused since this was last set to False.
+    """
+
+    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+        self._deadline = deadline
+        self._connection, self._worker = sandbox.spawn(limits)
+        self._alive = True
+        self._test_id: str | None = None
+        self.failure: str | None = None
+        self.out_of_memory = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker still answers."""
+        return self._alive
+
+    def close(self) -> str:
+        """Kill the worker and everything that it started; tell how it had ended."""
+        if not self._alive:
+            return "killed"
+        self._alive = False
+        self._connection.close()
+        return self._sandbox.end(self._worker)
+
+    def analyse(self, sources: Sequence[str]) -> list[list[str] | None]:
+        """Return the names that each cell defines at its top level, None for what is no Python."""
+        names = self._request_of_ours("analyse", json.dumps(list(sources)).encode())
+        plain = type(names) is list and len(names) == len(sources)
+        if not plain or not all(_is_names(item) for item in names):
+            raise self._lost(DIED)
+        return names
+
+    def run(self, source: str, name: str, keep: Sequence[str] = ()) -> dict[str, Any]:
+        """Run a cell; return its ``error`` (None, or type and text), ``output`` and ``notes``."""
+        result = self._request_of_ours(
+            "run", source.encode(errors="replace"), name=name, keep=list(keep)
+        )
+        if not _is_cell_result(result):
+            raise self._lost(DIED)
+        if result["error"]:
+            self._note_memory(*result["error"])
+        return result
+
+    def look(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """Tell of each name: ``["missing"]``, ``["function"]`` or ``["value", value]``."""
+        found = self._request_of_ours("look", names=list(names))
+        if type(found) is not dict or set(found) != set(names):
+            raise self._lost(DIED)
+        return found
+
+    def seed(self, seed: int) -> None:
+        """Seed the worker's global generators."""
+        self._request_of_ours("seed", seed=seed)
+
+    def begin(self, seed: int) -> None:
+        """Start a test: from here to ``finish``, a copy of the worker answers."""
+        self.failure = None
+        self._test_id = secrets.token_hex(8)
+        self._request_of_ours("begin", seed=seed, request_id=self._test_id)
+
+    def finish(self) -> None:
+        """End a test, and whatever it left running."""
+        test_id, self._test_id = self._test_id, None
+        if test_id is None or not self._alive:
+            return
+        deadline = time.monotonic() + FINISH_SECONDS
+        try:
+            request = {"id": secrets.token_hex(8), "do": "finish"}
+            wire.send_frame(self._connection, wire.Frame(request), deadline)
+            self._receive(test_id, "ended", deadline)
+        except (wire.ProtocolError, wire.DisconnectedError, OSError):
+            self.close()  # the next test gets a new worker
+
+    def request(
+        self, do: str, body: bytes = b"", request_id: str | None = None, **fields: Any
+    ) -> Any:
+        """Send a request and return the value that came back.
+
+        Raises:
+            RemoteError: If the submission's code raised an exception.
+            WorkerLostError: If no answer came, or one that is none.
+        """
+        if not self._alive or self.failure:
+            raise WorkerLostError(self.failure or DIED)
+        request_id = request_id or secrets.token_hex(8)
+        deadline = min(time.monotonic() + self._limits.wall_seconds, self._deadline)
+        try:
+            frame = wire.Frame({"id": request_id, "do": do, **fields}, body)
+            wire.send_frame(self._connection, frame, deadline)
+            kind, value = self._receive(request_id, "value", deadline)
+        except TimeoutError:
+            raise self._lost(TIMEOUT) from None
+        except (wire.ProtocolError, wire.DisconnectedError, OSError):
+            raise self._lost(None) from None
+        if kind == "error":
+            self._note_memory(*value)
+            raise RemoteError(*value)
+        return value
+
+    def _request_of_ours(self, do: str, body: bytes = b"", **fields: Any) -> Any:
+        """Send a request in which no code of the submission's can raise, as long as all is well."""
+        try:
+            return self.request(do, body, **fields)
+        except RemoteError:
+            raise self._lost(DIED) from None
+
+    def _receive(self, request_id: str, expected: str, deadline: float) -> tuple[str, Any]:
+        """Return the kind and the value of the one frame that may come next."""
+        frame = wire.receive_frame(self._connection, deadline)
+        if set(frame.header) != {"id", "kind", "value", "buffers"}:
+            raise wire.ProtocolError("a reply has an id, a kind, a value and buffers")
+        header = frame.header
+        value = wire.decode(header["value"], header["buffers"], frame.body)
+        if header["kind"] == "ended" and header["id"] in (self._test_id, request_id):
+            if expected == "ended":
+                return "ended", value
+            # The copy is gone and the worker itself has said so: it is ready for the next test.
+            self._test_id = None
+            raise self._fail(_ENDINGS.get(value, DIED) if isinstance(value, str) else DIED)
+        if header["id"] != request_id or header["kind"] not in (expected, "error"):
+            raise wire.ProtocolError("a reply to something else")
+        if header["kind"] == "error" and not _is_error(value):
+            raise wire.ProtocolError("an error that is none")
+        return header["kind"], value
+
+    def _lost(self, status: str | None) -> WorkerLostError:
+        """Give the worker up."""
+        ended = self.close()
+        return self._fail(status or _ENDINGS.get(ended, DIED))
+
+    def _fail(self, status: str) -> WorkerLostError:
+        self.failure = status
+        return WorkerLostError(status)
+
+    def _note_memory(self, type_name: str, text: str) -> None:
+        if type_name == "MemoryError" or any(sign in text for sign in _NO_MEMORY):
+            self.out_of_memory = True
+
+    def call(self, name: str, args: tuple, kwargs: dict[str, Any]) -> "Call":
+        """Call one of the submission's functions with arguments that are sent by value."""
+        body, tensors = pack((args, kwargs))
+        reply = self.request("call", body, name=name, gradients=torch.is_grad_enabled())
+        return Call.from_reply(self, reply, body, tensors)
+
+    def reject(self) -> WorkerLostError:
+        """Give up a worker that answered what no worker of ours answers."""
+        return self._lost(DIED)
+
+
+class Call:
+    """What one call gave.
+
+    Attributes:
+        body: The arguments as they were sent.
+        tensors: The tensors among them.
+        result: Plain data.
+        differentiable: Positions, among the result's tensors, of those that need gradients.
+        graph: The worker's number for what ``backward`` needs.
+        changed: The arguments that the function has written to, by their number.
+    """
+
+    def __init__(self, body: bytes, tensors: list[torch.Tensor], reply: dict[str, Any]) -> None:
+        self.body = body
+        self.tensors = tensors
+        self.result = reply["result"]
+        self.differentiable: list[int] = reply["needs_gradient"]
+        self.graph: int = reply["graph"]
+        self.changed: list[tuple[int, torch.Tensor]] = [tuple(item) for item in reply["changed"]]
+
+    @classmethod
+    def from_reply(
+        cls, session: Session, reply: Any, body: bytes, tensors: list[torch.Tensor]
+    ) -> "Call":
+        """Check a reply for what the rest of the judge relies on."""
+        expected = {"result", "needs_gradient", "graph", "changed"}
+        if type(reply) is not dict or set(reply) != expected or type(reply["graph"]) is not int:
+            raise session.reject()
+        results: list[torch.Tensor] = []
+        wire.map_tensors(reply["result"], results.append)
+        if not _are_differentiable(reply["needs_gradient"], results):
+            raise session.reject()
+        if not _fit(reply["changed"], tensors):
+            raise session.reject()
+        return cls(body, tensors, reply)
+
+
+def _is_names(value: Any) -> bool:
+    return value is None or (type(value) is list and all(type(name) is str for name in value))
+
+
+def _is_error(value: Any) -> bool:
+    return type(value) is list and len(value) == 2 and all(type(item) is str for item in value)
+
+
+def _is_cell_result(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and set(value) == {"error", "output", "notes"}
+        and (value["error"] is None or _is_error(value["error"]))
+        and type(value["output"]) is str
+        and type(value["notes"]) is list
+        and all(type(note) is str for note in value["notes"])
+    )
+
+
+def _are_differentiable(positions: Any, results: list[torch.Tensor]) -> bool:
+    return type(positions) is list and all(
+        type(position) is int
+        and 0 <= position < len(results)
+        and results[position].is_floating_point()
+        for position in positions
+    )
+
+
+def _fit(changed: Any, tensors: list[torch.Tensor]) -> bool:
+    return type(changed) is list and all(
+        type(item) is list
+        and len(item) == 2
+        and type(item[0]) is int
+        and 0 <= item[0] < len(tensors)
+        and isinstance(item[1], torch.Tensor)
+        and item[1].shape == tensors[item[0]].shape
+        for item in changed
+    )

@@ -1,0 +1,218 @@
+"""Finding and reading submissions. Nothing is unpacked to disk, and nothing is run."""
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+MAX_NOTEBOOK = 50 << 20
+MAX_ZIP = 500 << 20
+MAX_MEMBERS = 10_000
+_SUFFIXES = (".ipynb", ".zip")
+_TAKEN = ("grades.csv", "report.html")  # what lies beside the submissions' folders
+_IGNORED_FOLDERS = (".ipynb_checkpoints", "__MACOSX")
+
+
+class MalformedError(Exception):
+    """A submission that is no notebook. The message tells the student what it is instead."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as the student handed it in."""
+
+    id: str
+    kind: str
+    source: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as the student handed it in, with remarks on how it was read."""
+
+    cells: tuple[Cell, ...]
+    claims: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> tuple[Cell, ...]:
+        """The code cells, in the document's order."""
+        return tuple(cell for cell in self.cells if cell.kind == "code")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file to grade, and the name that its result will have."""
+
+    name: str
+    path: Path
+    notes: tuple[str, ...] = field(default=())
+
+
+def find_submissions(paths: Iterable[Path]) -> list[Submission]:
+    """Return the submissions among files and folders, each with a name of its own.
+
+    Raises:
+        FileNotFoundError: If one of ``paths`` does not exist.
+    """
+    found: dict[str, Submission] = {}
+    for path in (file for given in paths for file in _files(given)):
+        name = _safe_name(path.stem)
+        if name in found or name in _TAKEN:
+            name = _other_name(name, path, found)
+            note = f"The name {path.stem} was taken; this submission is {path}."
+            found[name] = Submission(name, path, (note,))
+        else:
+            found[name] = Submission(name, path)
+    return list(found.values())
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    if path.is_file():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        parts = file.relative_to(path).parts
+        ignored = any(part in _IGNORED_FOLDERS or part.startswith(".") for part in parts)
+        # A link may point at any file of the instructor's.
+        regular = file.is_file() and not file.is_symlink()
+        if regular and file.suffix.lower() in _SUFFIXES and not ignored:
+            yield file
+
+
+def _safe_name(stem: str) -> str:
+    """Return a name that is a folder's name: no separators, no control characters, never empty."""
+    name = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", stem).strip(" .")[:150]
+    return name or "submission"
+
+
+def _other_name(name: str, path: Path, taken: dict[str, Submission]) -> str:
+    candidates = [f"{name}-{_safe_name(path.resolve().parent.name)}"]
+    candidates += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read the notebook that a submission is, or holds.
+
+    Raises:
+        MalformedError: If there is none that can be read.
+    """
+    try:
+        if path.suffix.lower() == ".zip":
+            return _read_zip(path)
+        with path.open("rb") as file:
+            return parse_notebook(_read_capped(file, path.name))
+    except OSError as error:
+        raise MalformedError(f"The file cannot be read: {error.strerror}.") from None
+
+
+def _read_capped(file: BinaryIO | Any, name: str) -> bytes:
+    data: bytes = file.read(MAX_NOTEBOOK + 1)
+    if len(data) > MAX_NOTEBOOK:
+        raise MalformedError(
+            f"{name} is larger than {MAX_NOTEBOOK >> 20} MB: clear its outputs and save it again."
+        )
+    return data
+
+
+def _read_zip(path: Path) -> Notebook:
+    if path.stat().st_size > MAX_ZIP:
+        raise MalformedError(f"The zip file is larger than {MAX_ZIP >> 20} MB.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _choose_member(archive)
+    # zipfile raises all of these for damaged, encrypted or exotic archives.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise MalformedError(f"The zip file cannot be read: {error}.") from None
+    except (ValueError, UnicodeError, MemoryError):
+        raise MalformedError("The zip file cannot be read: it is damaged.") from None
+
+
+def _choose_member(archive: zipfile.ZipFile) -> Notebook:
+    """Return the notebook in an archive: one of this course, and the one nearest to the top."""
+    members = [member for member in archive.infolist()[:MAX_MEMBERS] if _is_notebook(member)]
+    members.sort(key=lambda member: (member.filename.count("/"), member.filename))
+    if not members:
+        raise MalformedError("The zip file holds no notebook (no file that ends in .ipynb).")
+    read: list[tuple[str, Notebook]] = []
+    problem: MalformedError | None = None
+    for member in members[:20]:
+        try:
+            with archive.open(member) as file:
+                notebook = parse_notebook(_read_capped(file, PurePosixPath(member.filename).name))
+        except MalformedError as error:
+            problem = problem or error
+        else:
+            read.append((member.filename, notebook))
+    if not read:
+        raise problem or MalformedError("The zip file holds no notebook that can be read.")
+    name, chosen = next((item for item in read if item[1].claims), read[0])
+    notes = chosen.notes
+    if len(members) > 1:
+        notes += (f"The zip file holds {len(members)} notebooks; {name} was graded.",)
+    return Notebook(chosen.cells, chosen.claims, notes)
+
+
+def _is_notebook(member: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(member.filename)
+    ignored = any(part in _IGNORED_FOLDERS or part.startswith("._") for part in path.parts)
+    return path.suffix.lower() == ".ipynb" and not member.is_dir() and not ignored
+
+
+def parse_notebook(data: bytes) -> Notebook:
+    """Read a notebook's bytes with the least trust: a notebook is what has a list of cells.
+
+    Raises:
+        MalformedError: If it has none.
+    """
+    if not data.strip():
+        raise MalformedError("The file is empty.")
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise MalformedError("The file is no notebook: it is not text.") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise MalformedError(f"The file is no notebook: it is not valid JSON{where}.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
+        raise MalformedError(
+            "The file is no notebook of today's format: it has no list of cells. "
+            "Open it in Jupyter and save it again."
+        )
+    cells = [cell for cell in map(_parse_cell, document["cells"]) if cell]
+    dropped = len(document["cells"]) - len(cells)
+    notes = [f"{dropped} cells could not be read."] if dropped else []
+    metadata = _dict(document.get("metadata"))
+    language = _dict(metadata.get("kernelspec")).get("language", "python")
+    if language != "python":
+        notes.append(f"The notebook's kernel is for {str(language)[:40]}; it was run as Python.")
+    claims = _dict(metadata.get("imitation_lab")).get("notebook")
+    return Notebook(tuple(cells), claims if isinstance(claims, str) else "", tuple(notes))
+
+
+def _parse_cell(data: Any) -> Cell | None:
+    source = _dict(data).get("source")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        return None
+    cell_id, kind = data.get("id"), data.get("cell_type")
+    tags = _dict(data.get("metadata")).get("tags")
+    return Cell(
+        id=cell_id if isinstance(cell_id, str) else "",
+        kind=kind if isinstance(kind, str) else "",
+        source=source,
+        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+    )
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
