@@ -1,17 +1,19 @@
 """Let an actor act: all episodes of an experiment as one batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imitation_lab.types import Actor, Generator, Task, Trajectory
+from imitation_lab.types import Actor, Ending, Generator, Task, Trajectory
 
 
 @dataclass(frozen=True)
 class Rollouts:
-    """A batch of episodes, time first.
+    """A batch of episodes, time first. There is one moment more than there are actions: the end.
 
     Once an episode has ended its state stands still, and ``active`` is false.
 
@@ -24,8 +26,8 @@ class Rollouts:
         failed: Whether it ended in failure. Neither of the two means that time ran out.
     """
 
-    states: Float[Tensor, "time+1 batch state_dim"]
-    observations: Float[Tensor, "time+1 batch observation_dim"]
+    states: Float[Tensor, "moments batch state_dim"]
+    observations: Float[Tensor, "moments batch observation_dim"]
     actions: Float[Tensor, "time batch action_dim"]
     active: Bool[Tensor, "time batch"]
     succeeded: Bool[Tensor, "batch"]
@@ -34,7 +36,7 @@ class Rollouts:
     def __len__(self) -> int:
         return len(self.succeeded)
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Actions taken in every episode."""
         return self.active.sum(dim=0).tolist()
@@ -43,7 +45,13 @@ class Rollouts:
         """Return one episode as a trajectory, on the CPU."""
         length = self.lengths[episode]
         observations = self.observations[: length + 1, episode].cpu()
-        return Trajectory(observations, self.actions[:length, episode].cpu(), driver)
+        actions = self.actions[:length, episode].cpu()
+        return Trajectory(observations, actions, driver, self._ending(episode))
+
+    def _ending(self, episode: int) -> Ending:
+        if self.succeeded[episode]:
+            return Ending.SUCCESS
+        return Ending.FAILURE if self.failed[episode] else Ending.CUT_OFF
 
 
 @torch.no_grad()
@@ -64,13 +72,10 @@ def rollout(
         initial_states: Where episodes start, instead of drawn starts.
 
     Raises:
-        ValueError: If the starts' number is not ``num_episodes``, or an action is not finite.
+        ValueError: If the starts are of the wrong number, shape or not finite, or if the actor
+            returns actions of the wrong shape or not finite.
     """
-    states = task.initial_states(num_episodes, generator)
-    if initial_states is not None:
-        states = initial_states.to(generator.device)
-    if len(states) != num_episodes or num_episodes < 1:
-        raise ValueError(f"got {len(states)} starts for {num_episodes} episodes (at least 1).")
+    states = _starts(task, num_episodes, generator, initial_states)
     actor.reset(torch.ones(num_episodes, dtype=torch.bool, device=generator.device))
     observations = task.observe(states, generator)
     visited, seen = [states], [observations]
@@ -98,12 +103,30 @@ def rollout(
     )
 
 
-def _checked(actions: Tensor, num_episodes: int, task: Task) -> Tensor:
-    expected = (num_episodes, task.action_dim)
-    if actions.shape != expected:
+def _starts(
+    task: Task, num_episodes: int, generator: Generator, given: Tensor | None
+) -> Float[Tensor, "batch state_dim"]:
+    if num_episodes < 1:
+        raise ValueError(f"num_episodes must be at least 1, got {num_episodes}.")
+    # Drawn even where starts are given, so that the noise that follows is the same.
+    drawn = task.initial_states(num_episodes, generator)
+    if given is None:
+        return drawn
+    if given.shape != drawn.shape:
         raise ValueError(
-            f"the actor returned actions of shape {tuple(actions.shape)}, not {expected}."
+            f"got starts of shape {tuple(given.shape)}, expected {tuple(drawn.shape)}."
         )
+    if not given.isfinite().all():
+        raise ValueError("got starts with NaN or infinite numbers.")
+    return given.to(generator.device)
+
+
+def _checked(actions: Any, num_episodes: int, task: Task) -> Tensor:
+    expected = (num_episodes, task.action_dim)
+    if not isinstance(actions, Tensor) or actions.shape != expected:
+        shaped = isinstance(actions, Tensor)
+        given = f"a tensor of shape {tuple(actions.shape)}" if shaped else f"{actions!r}"
+        raise ValueError(f"the actor returned {given}: expected a tensor of shape {expected}.")
     if not actions.isfinite().all():
         raise ValueError("the actor returned actions that are not finite: has training diverged?")
     return actions

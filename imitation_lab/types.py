@@ -8,7 +8,8 @@ are what a network sees. A ``Policy`` speaks normalised units, an ``Actor`` spea
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,19 +18,30 @@ from torch import Tensor, nn
 Generator = torch.Generator
 
 
+class Ending(StrEnum):
+    """How a recorded episode ends."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CUT_OFF = "cut off"  # time ran out, or nothing is known of what came after
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """What one episode's demonstrator saw and did.
 
     Attributes:
-        observations: What the demonstrator saw before each action, in physical units.
+        observations: What the demonstrator saw before each action and, one more than there are
+            actions, how things stood at the end. Physical units.
         actions: The action taken at each of these steps, in physical units.
         driver: Who drove. Empty when unknown.
+        ending: How the episode ended.
     """
 
-    observations: Float[Tensor, "time observation_dim"]
+    observations: Float[Tensor, "moments observation_dim"]
     actions: Float[Tensor, "time action_dim"]
     driver: str = ""
+    ending: Ending = Ending.CUT_OFF
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -86,6 +98,7 @@ class Policy(nn.Module, ABC):
         """Draw one chunk for every observation, all in normalised units."""
 
 
+@runtime_checkable
 class Actor(Protocol):
     """Whatever can act in an environment: an expert, a controller around a policy, a person."""
 
@@ -100,26 +113,39 @@ class Actor(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """An environment as pure functions of a batch of states.
 
     Functions, not an object with a hidden state: a state can be copied, relabelled, replayed, and
     all episodes of all seeds advance in one call. ``imitation_lab.envs`` wraps a task as a
     Gymnasium environment.
-
-    Attributes:
-        name: How the task is called in tables and files.
-        observation_dim: Numbers per observation.
-        action_dim: Numbers per action.
-        max_steps: Steps after which an unfinished episode is cut off.
-        time_step: Seconds per step.
     """
 
-    name: str
-    observation_dim: int
-    action_dim: int
-    max_steps: int
-    time_step: float
+    @property
+    def name(self) -> str:
+        """How the task is called in tables and files."""
+        ...
+
+    @property
+    def observation_dim(self) -> int:
+        """Numbers per observation."""
+        ...
+
+    @property
+    def action_dim(self) -> int:
+        """Numbers per action."""
+        ...
+
+    @property
+    def max_steps(self) -> int:
+        """Steps after which an unfinished episode is cut off."""
+        ...
+
+    @property
+    def time_step(self) -> float:
+        """Seconds per step."""
+        ...
 
     def initial_states(
         self, num_episodes: int, generator: Generator

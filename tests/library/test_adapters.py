@@ -1,0 +1,335 @@
+"""The fork as Gymnasium sees it: one episode, and many."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.utils.passive_env_checker import check_action_space, check_observation_space
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+import imitation_lab.envs  # noqa: F401  (registers the environments)
+from imitation_lab.envs.adapters import TaskEnv, TaskVectorEnv
+from imitation_lab.envs.fork import Fork
+from imitation_lab.experts import ForkDriver
+from imitation_lab.rollout import rollout
+
+NAME = "ImitationLab/Fork-v0"
+# At this start one full-speed step reaches the goal: 1.8 + 0.1 (0 + 0.5 · 1) is 0.15 m short of it.
+BEFORE_GOAL = np.array([1.84, 0.0, 0, 0, 1, 0, 2, 0], dtype=np.float32)
+AHEAD = np.array([1.0, 0.0], dtype=np.float32)
+
+
+def make_sync(num_envs, autoreset_mode=AutoresetMode.NEXT_STEP, **settings):
+    makers = [lambda: TaskEnv(Fork(**settings))] * num_envs
+    return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
+
+
+def draw_starts(num_envs, seed=0):
+    return Fork().initial_states(num_envs, torch.Generator().manual_seed(seed)).numpy()
+
+
+@pytest.mark.parametrize("settings", [{}, {"angle": 0.7}, {"observation_noise": 0.1}])
+@pytest.mark.filterwarnings("error")
+def test_the_single_environment_passes_gymnasiums_checker_without_a_warning(settings):
+    env = gymnasium.make(NAME, render_mode="rgb_array", **settings)
+    check_env(env.unwrapped)
+
+
+def test_settings_reach_the_task_through_make():
+    assert gymnasium.make(NAME, angle=0.5).unwrapped.task == Fork(angle=0.5)
+    vector = gymnasium.make_vec(NAME, num_envs=2, angle=0.5)
+    assert vector.unwrapped.task == Fork(angle=0.5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_make_vec_uses_the_batched_environment():
+    env = gymnasium.make_vec(NAME, num_envs=3, vectorization_mode="vector_entry_point")
+    assert isinstance(env.unwrapped, TaskVectorEnv)
+    assert env.num_envs == 3
+
+
+def test_a_single_episode_is_the_same_as_in_rollout_noise_included():
+    task = Fork(process_noise=0.03, observation_noise=0.05, angle=0.4)
+    actor = AlwaysAhead()
+    env = TaskEnv(task)
+    observation, _ = env.reset(seed=3)
+    generator = torch.Generator().manual_seed(int(np.random.default_rng(3).integers(2**63 - 1)))
+    expected = rollout(task, actor, 1, generator)
+    for step in range(len(expected.actions)):
+        np.testing.assert_array_equal(observation, expected.observations[step, 0].numpy())
+        observation, reward, terminated, _, info = env.step(expected.actions[step, 0].numpy())
+    np.testing.assert_array_equal(observation, expected.observations[-1, 0].numpy())
+    assert terminated == bool(expected.succeeded[0] | expected.failed[0])
+    assert info["success"] == bool(reward) == bool(expected.succeeded[0])
+
+
+class AlwaysAhead:
+    """Drives straight in the world's frame."""
+
+    def reset(self, mask): ...
+
+    def act(self, observations, generator):
+        return torch.tensor([1.0, 0.0]).expand(len(observations), 2)
+
+
+def test_success_is_rewarded_once_and_ends_the_episode():
+    env = TaskEnv(Fork())
+    env.reset(seed=0, options={"state": BEFORE_GOAL})
+    _, reward, terminated, truncated, info = env.step(AHEAD)
+    assert (reward, terminated, truncated, info) == (1.0, True, False, {"success": True})
+
+
+def test_a_crash_ends_the_episode_without_reward():
+    env = TaskEnv(Fork())
+    # 0.4 m before the centre of an obstacle of 0.35 m: one step at 0.6 m/s is enough.
+    env.reset(seed=0, options={"state": [0.6, 0, 1, 0, 1, 0, 2, 0]})
+    _, reward, terminated, truncated, info = env.step(AHEAD)
+    assert (reward, terminated, truncated, info) == (0.0, True, False, {"success": False})
+
+
+def test_standing_still_is_cut_off_after_max_steps():
+    env = TaskEnv(Fork(max_steps=7))
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(2, dtype=np.float32))[2:4] for _ in range(7)]
+    assert ends == [(False, False)] * 6 + [(False, True)]
+
+
+def test_stepping_without_a_running_episode_is_refused():
+    env = TaskEnv(Fork())
+    with pytest.raises(ResetNeeded, match="call reset"):
+        env.step(AHEAD)
+    env.reset(seed=0, options={"state": BEFORE_GOAL})
+    env.step(AHEAD)
+    with pytest.raises(ResetNeeded, match="after every end"):
+        env.step(AHEAD)
+    with pytest.raises(ResetNeeded, match="call reset"):
+        TaskVectorEnv(Fork(), 2).step(np.zeros((2, 2), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "message"),
+    [
+        (np.zeros(3, dtype=np.float32), ValueError, r"shape \(3,\): expected \(2,\)"),
+        (np.zeros((), dtype=np.float32), ValueError, r"shape \(\): expected \(2,\)"),
+        (np.zeros(2, dtype=np.int64), TypeError, "floats, got int64"),
+        (np.array([None, 1]), TypeError, "floats, got object"),
+        (np.array([np.nan, 0]), ValueError, "NaN"),
+    ],
+)
+def test_actions_that_make_no_sense_are_refused(action, error, message):
+    env = TaskEnv(Fork())
+    env.reset(seed=0)
+    with pytest.raises(error, match=message):
+        env.step(action)
+
+
+def test_actions_of_the_wrong_batch_are_refused():
+    env = TaskVectorEnv(Fork(), 3)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"shape \(2,\): expected \(3, 2\)"):
+        env.step(AHEAD)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"states": BEFORE_GOAL}, r"unknown reset options \['states'\]: there are \['state'\]"),
+        ({"state": BEFORE_GOAL[:5]}, r"shape \(5,\) to start from: expected 1 of shape \(8,\)"),
+        ({"state": BEFORE_GOAL * np.nan}, "NaN"),
+    ],
+)
+def test_reset_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TaskEnv(Fork()).reset(seed=0, options=options)
+
+
+@pytest.mark.parametrize(
+    "mask", [np.zeros(2, dtype=bool), np.ones(3, dtype=bool), np.array([0, 1])]
+)
+def test_reset_masks_that_make_no_sense_are_refused(mask):
+    env = TaskVectorEnv(Fork(), 2)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="reset_mask must be 2 booleans"):
+        env.reset(options={"reset_mask": mask})
+
+
+def test_an_unknown_render_mode_is_refused():
+    with pytest.raises(ValueError, match="got 'human'"):
+        TaskEnv(Fork(), render_mode="human")
+
+
+def test_the_vector_spaces_are_gymnasiums_batches_of_the_single_ones():
+    vector, single = TaskVectorEnv(Fork(), 4), TaskEnv(Fork())
+    assert vector.single_observation_space == single.observation_space
+    assert vector.single_action_space == single.action_space
+    assert vector.observation_space == batch_space(single.observation_space, 4)
+    assert vector.action_space == batch_space(single.action_space, 4)
+    # Gymnasium has no checker for vector environments; these are its checks of spaces.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_observation_space(vector.observation_space)
+        check_action_space(vector.action_space)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_what_the_vector_environment_returns_lies_in_its_spaces(mode):
+    env = TaskVectorEnv(Fork(), 4, autoreset_mode=mode)
+    env.action_space.seed(0)
+    assert env.metadata["autoreset_mode"] is mode
+    observations, _ = env.reset(seed=1)
+    for _ in range(30):
+        assert observations in env.observation_space
+        result = env.step(env.action_space.sample())
+        observations, rewards, terminations, truncations, _ = result
+        assert rewards.shape == terminations.shape == truncations.shape == (4,)
+        assert (rewards.dtype, terminations.dtype, truncations.dtype) == (float, bool, bool)
+        if mode is AutoresetMode.DISABLED and (ended := terminations | truncations).any():
+            env.reset(options={"reset_mask": ended})
+
+
+def test_the_vector_environment_returns_new_data_at_every_step():
+    env = TaskVectorEnv(Fork(), 2)
+    first, info = env.reset(seed=0)
+    kept, kept_info = first.copy(), {name: value.copy() for name, value in info.items()}
+    env.step(np.ones((2, 2), dtype=np.float32))
+    np.testing.assert_array_equal(first, kept)
+    assert data_equivalence(info, kept_info, exact=True)
+
+
+def drive(env, starts, steps):
+    """Reset everything to the starts, then wherever the environment restarts, start there again."""
+    generator = np.random.default_rng(5)
+    history = []
+    for _ in range(steps):
+        actions = generator.uniform(-1, 1, (len(starts), 2)).astype(np.float32)
+        actions[:, 0] = np.abs(actions[:, 0])
+        history.append(env.step(actions))
+    return history
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+@pytest.mark.parametrize("angle", [0.0, 0.6])
+def test_the_batch_agrees_step_by_step_with_gymnasiums_loop_over_single_episodes(mode, angle):
+    # Every start is the same point: then restarts agree too, whoever draws them.
+    still = {"start_spread": 0.0, "obstacle_spread": 0.0, "goal_spread": 0.0, "max_steps": 12}
+    task = FixedStart(angle=angle, **still)
+    loop = SyncVectorEnv([lambda: TaskEnv(task)] * 5, autoreset_mode=mode)
+    batch = TaskVectorEnv(task, 5, autoreset_mode=mode)
+    starts = draw_starts(5)
+    first, _ = batch.reset(seed=0, options={"states": starts})
+    loop.reset(seed=0)
+    for index, env in enumerate(loop.envs):
+        observation, _ = env.reset(options={"state": starts[index]})
+        np.testing.assert_array_equal(observation, first[index])
+    steps = zip(drive(loop, starts, 40), drive(batch, starts, 40), strict=True)
+    for step, (expected, given) in enumerate(steps):
+        for wanted, value in zip(expected, given, strict=True):
+            assert data_equivalence(wanted, value), f"step {step}: {wanted} against {value}"
+
+
+class FixedStart(Fork):
+    """A fork with one start only."""
+
+    def initial_states(self, num_episodes, generator):
+        return torch.tensor([0.0, 0.1, 0, 0, 1, 0, 2, 0]).repeat(num_episodes, 1)
+
+
+def test_next_step_autoreset_ignores_one_action_and_starts_that_episode_anew():
+    env = TaskVectorEnv(Fork(), 2)
+    far = draw_starts(1)[0]
+    env.reset(seed=0, options={"states": np.stack([BEFORE_GOAL, far])})
+    ahead = np.stack([AHEAD, AHEAD])
+    last, rewards, terminations, _, info = env.step(ahead)
+    assert rewards.tolist() == [1, 0] and terminations.tolist() == [True, False]
+    assert info["success"].tolist() == [True, False]
+    assert last[0, 0] > BEFORE_GOAL[0]  # the final observation, not yet the next start
+    observations, rewards, terminations, truncations, info = env.step(ahead)
+    assert not rewards.any() and not terminations.any() and not truncations.any()
+    assert not info["success"].any()
+    assert np.abs(observations[0, :2]).max() <= 0.05 + 1e-6  # the start's range
+    np.testing.assert_array_equal(observations[0, 2:4], 0)
+    # The neighbour goes on: v = 0.75 m/s after two steps of v += 0.5 (1 - v).
+    np.testing.assert_allclose(observations[1, 2], 0.75, rtol=1e-6)
+
+
+def test_same_step_autoreset_keeps_the_final_observation():
+    env = TaskVectorEnv(Fork(), 2, autoreset_mode="SameStep")
+    env.reset(seed=0, options={"states": np.stack([BEFORE_GOAL, draw_starts(1)[0]])})
+    observations, rewards, terminations, _, info = env.step(np.stack([AHEAD, AHEAD]))
+    assert rewards.tolist() == [1, 0] and terminations.tolist() == [True, False]
+    assert np.abs(observations[0, :2]).max() <= 0.05 + 1e-6
+    assert info["final_obs"][0][0] > BEFORE_GOAL[0] and info["final_obs"][1] is None
+    assert info["final_info"]["success"].tolist() == [True, False]
+
+
+def test_without_autoreset_an_ended_episode_must_be_reset():
+    env = TaskVectorEnv(Fork(), 2, autoreset_mode="Disabled")
+    env.reset(seed=0, options={"states": np.stack([BEFORE_GOAL, draw_starts(1)[0]])})
+    actions = np.stack([AHEAD, AHEAD])
+    before, _, terminations, _, _ = env.step(actions)
+    with pytest.raises(ResetNeeded, match=r"episodes \[0\] have ended"):
+        env.step(actions)
+    after, _ = env.reset(options={"reset_mask": terminations})
+    np.testing.assert_array_equal(after[1], before[1])
+    assert abs(after[0, 0]) <= 0.05 + 1e-6
+    env.step(actions)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_equal_seeds_give_equal_episodes_and_later_resets_go_on_from_there(noise):
+    def play(seed):
+        env = TaskVectorEnv(Fork(observation_noise=noise, max_steps=5), 3)
+        seen = [env.reset(seed=seed)[0]]
+        actions = np.full((3, 2), 0.1, dtype=np.float32)
+        seen += [env.step(actions)[0] for _ in range(12)]
+        return np.stack([*seen, env.reset()[0]])
+
+    np.testing.assert_array_equal(play(7), play(7))
+    assert not np.array_equal(play(7), play(8))
+    again = play(7)
+    assert not np.array_equal(again[0], again[-1])  # a reset without a seed draws new starts
+
+
+def test_gymnasiums_statistics_count_the_batched_episodes_rightly():
+    env = RecordEpisodeStatistics(TaskVectorEnv(Fork(max_steps=6), 3))
+    env.reset(seed=0)
+    still = np.zeros((3, 2), dtype=np.float32)
+    for _ in range(5):
+        env.step(still)
+    *_, info = env.step(still)
+    assert info["episode"]["l"].tolist() == [6, 6, 6]
+    for _ in range(7):  # one step to restart, six to the end
+        *_, info = env.step(still)
+    assert info["episode"]["l"].tolist() == [6, 6, 6]
+    assert env.episode_count == 6
+
+
+def test_an_expert_succeeds_in_the_gymnasium_environment():
+    task = Fork(angle=0.3)
+    driver, generator = ForkDriver(task), torch.Generator().manual_seed(0)
+    env = gymnasium.make(NAME, angle=0.3)
+    observation, info = env.reset(seed=4)
+    driver.reset(torch.ones(1, dtype=torch.bool))
+    ended = False
+    while not ended:
+        action = driver.act(torch.from_numpy(observation)[None], generator)[0].numpy()
+        observation, _, terminated, truncated, info = env.step(action)
+        ended = terminated or truncated
+    assert info["success"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_batch_runs_on_a_gpu_with_arrays_in_and_out():
+    starts = draw_starts(4)
+    results = []
+    for device in ("cpu", "cuda"):
+        env = TaskVectorEnv(Fork(angle=0.4), 4, device=device)
+        env.reset(seed=0, options={"states": starts})
+        results.append([env.step(np.full((4, 2), 0.6, dtype=np.float32))[0] for _ in range(10)])
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
