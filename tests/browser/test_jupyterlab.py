@@ -1,0 +1,138 @@
+"""A student's walk through notebook 01, and each widget, in a real JupyterLab."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOK = "notebooks/01_the_mean_is_not_an_action.ipynb"
+WIDGET = ".imitation-widget"
+
+
+def changed_share(before: bytes, after: bytes) -> float:
+    """Return the share of pixels that differ visibly."""
+    one, other = (
+        np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), int) for png in (before, after)
+    )
+    assert one.shape == other.shape
+    return float((np.abs(one - other).max(-1) > 24).mean())
+
+
+@pytest.fixture
+def widget_notebook(work_folder) -> str:
+    """A notebook of two cells: one shows the widget, one sets a trait."""
+    sources = [
+        "from imitation_lab.widgets import DragTheModes\nmodes = DragTheModes()\nmodes",
+        "modes.guess = 0.9",
+    ]
+    cells = [
+        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for number, source in enumerate(sources)
+    ]  # fmt: skip
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (work_folder / "widget.ipynb").write_text(json.dumps(content))
+    return "widget.ipynb"
+
+
+def test_a_student_answers_checks_and_moves_the_widget(notebook, lab):
+    notebook.open(lab, NOTEBOOK)
+    answer, check = (
+        notebook.find("def best_constant("),
+        notebook.find('grader.check("best_constant")'),
+    )
+    for index in [index for index, source in enumerate(notebook.sources()[:check]) if source]:
+        notebook.run(index)
+    blank = notebook.run(check).locator(".jp-OutputArea").inner_text()
+    assert "best_constant" in blank
+    assert "passed" not in blank.split("\n")[0]
+
+    notebook.type_into(answer, ["def best_constant(actions):", "return actions.mean(dim=0)"])
+    notebook.run(answer)
+    passed = notebook.run(check).locator(".jp-OutputArea").inner_text()
+    assert "best_constant passed" in passed
+
+    notebook.run(notebook.find("DragTheModes()"))
+    notebook.page.locator(WIDGET).wait_for()
+    before = notebook.settled(WIDGET)
+    notebook.page.get_by_role("slider", name="Left driver’s share").press("Home")
+    assert changed_share(before, notebook.settled(WIDGET)) > 0.01
+    assert float(notebook.kernel("print(modes.left_weight)")) == 0
+
+
+def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_notebook):
+    notebook.open(lab, widget_notebook)
+    notebook.run(0)
+    handle = notebook.page.get_by_role("slider", name="Left driver", exact=True)
+    handle.wait_for()
+    before = notebook.settled(WIDGET)
+    box = handle.locator(".knob").bounding_box()
+    notebook.page.mouse.move(box["x"] + 8, box["y"] + 8)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(box["x"] + 80, box["y"] + 8, steps=5)
+    notebook.page.mouse.up()
+    dragged = notebook.settled(WIDGET)
+    assert changed_share(before, dragged) > 0.01
+    assert -0.5 < float(notebook.kernel("print(modes.left_mode)")) < 0
+
+    notebook.run(1)
+    shown = notebook.page.get_by_role("slider", name="Your constant action")
+    notebook.page.wait_for_function(
+        "(ball) => ball.getAttribute('aria-valuenow') === '0.9'", arg=shown.element_handle()
+    )
+
+
+def test_the_notebook_leaves_a_focused_handle_its_keys(notebook, lab, widget_notebook):
+    notebook.open(lab, widget_notebook)
+    notebook.run(0)
+    sources = notebook.sources()
+    notebook.page.get_by_role("slider", name="Left driver", exact=True).focus()
+    for key in ["b", "a", "x", "d", "d", "ArrowDown", "ArrowUp", "m"]:
+        notebook.page.keyboard.press(key)
+    assert notebook.sources() == sources
+    assert (
+        notebook.page.evaluate("() => document.activeElement.getAttribute('aria-label')")
+        == "Left driver"
+    )
+
+
+def test_the_widget_moves_on_when_the_kernel_has_died(notebook, lab, widget_notebook):
+    notebook.open(lab, widget_notebook)
+    notebook.run(0)
+    ball = notebook.page.get_by_role("slider", name="Your constant action")
+    ball.wait_for()
+    before = notebook.settled(WIDGET)
+    notebook.shut_down_kernel()
+    ball.press("End")
+    assert changed_share(before, notebook.settled(WIDGET)) > 0.01
+
+
+def test_widgets_wear_the_notebook_s_dark_theme(notebook, lab, widget_notebook):
+    notebook.open(lab, widget_notebook)
+    notebook.run(0)
+    notebook.page.locator(WIDGET).wait_for()
+    notebook.page.evaluate(
+        "() => jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
+    )
+    notebook.page.wait_for_function(
+        """() => getComputedStyle(document.querySelector(".imitation-widget")).colorScheme === "dark" """
+    )
+
+
+def test_the_course_s_settings_keep_callbacks_out_of_a_second_thread(
+    notebook, lab, widget_notebook
+):
+    notebook.open(lab, widget_notebook)
+    setting = (
+        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells"
+    )
+    assert notebook.page.evaluate(setting) == "disabled"
