@@ -78,6 +78,8 @@ def lab(arguments: list[str]) -> None:
     """Open JupyterLab on the notebooks."""
     install("")
     notebooks = ROOT / "notebooks"
+    if not notebooks.is_dir():
+        stop("there is no folder notebooks. To write it: python3 course.py build")
     # The environment's own kernel comes before one of the same name in the user's home folder.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # Jupyter turns root away, but in a container there is often nobody else.

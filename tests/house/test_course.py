@@ -361,6 +361,13 @@ def test_lab_opens_on_the_notebooks_and_passes_its_arguments_on(door):
     assert place == f"{door.folder}/notebooks"
 
 
+def test_missing_notebooks_are_told(door):
+    (door.folder / "notebooks").rmdir()
+    answer = door.says("lab")
+    assert answer.returncode == 1
+    assert "course.py build" in answer.stderr
+
+
 def test_tests_run_in_the_course_and_pass_their_arguments_on(door, tmp_path):
     command, place, _, _ = handed_over(door, "test", "-k", "stamp", cwd=tmp_path)
     assert command.startswith("python -m pytest ")
