@@ -1,5 +1,6 @@
 """How often does it work, and how sure are we?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,3 +74,9 @@ def evaluate(task: Task, actor: Actor, generator: Generator, num_episodes: int =
     """
     rollouts = rollout(task, actor, num_episodes, generator)
     return Evaluation(SuccessRate(int(rollouts.succeeded.sum()), num_episodes), rollouts)
+
+
+def pool(evaluations: Iterable[Evaluation]) -> SuccessRate:
+    """Return the success rate over the episodes of several evaluations, at least one."""
+    successes = [evaluation.success for evaluation in evaluations]
+    return sum(successes[1:], successes[0])

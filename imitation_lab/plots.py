@@ -11,6 +11,7 @@ from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs.drawing import draw_fork
@@ -97,7 +98,7 @@ def plot_demonstrations(
         seen.add(trajectory.driver)
         path = trajectory.observations[:, POSITION].numpy()
         axes.plot(*path.T, color=look.color, linestyle=look.linestyle, lw=1, alpha=0.6, label=label)
-    axes.legend(loc="upper left", ncols=2, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.08), ncols=2, fontsize=8)
     return axes
 
 
@@ -114,7 +115,20 @@ def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts, most_episodes: int
         label = None if outcome in seen else outcome
         seen.add(outcome)
         axes.plot(*path[-1], color=look.color, marker=look.marker, ls="", ms=5, label=label)
-    axes.legend(loc="upper left", ncols=3, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.08), ncols=3, fontsize=8)
+    return axes
+
+
+def plot_commands(axes: Axes, commands: Mapping[str, Tensor], limit: float = 1.6) -> Axes:
+    """Draw histograms of lateral commands in m/s, one outline for each kind of policy."""
+    bins = np.linspace(-limit, limit, 49)
+    for name, values in commands.items():
+        look = POLICY_LOOKS[name]
+        label = "drivers" if name == "expert" else name
+        heights, _ = np.histogram(values.detach().cpu().numpy(), bins, density=True)
+        axes.stairs(heights, bins, color=look.color, ls=look.linestyle, lw=1.8, label=label)
+    axes.set(xlabel="lateral command, m/s", ylabel="density", yticks=[])
+    axes.legend(fontsize=8)
     return axes
 
 
@@ -136,8 +150,11 @@ def plot_success_rates(
     looks = looks or [POLICY_LOOKS["expert"]] * len(rates)
     rows = np.arange(len(rates))[::-1]
     for row, rate, (low, high), look in zip(rows, rates.values(), bounds, looks, strict=True):
-        axes.plot([100 * low, 100 * high], [row, row], color=look.color, lw=3, alpha=0.5)
-        axes.plot(100 * rate.rate, row, color=look.color, marker=look.marker, ms=8)
+        # max: rounding may put a bound of 0 or 1 on the wrong side of the rate.
+        ends = [[100 * max(rate.rate - low, 0)], [100 * max(high - rate.rate, 0)]]
+        axes.errorbar(
+            [100 * rate.rate], [row], xerr=ends, color=look.color, fmt=look.marker, ms=7, capsize=4
+        )
         axes.annotate(
             f"{rate.successes}/{rate.trials} ({100 * low:.0f}–{100 * high:.0f} %)",
             (104, row),

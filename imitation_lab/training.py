@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -177,7 +177,7 @@ def _descend(
             for group in optimizer.param_groups:
                 group["lr"] = factor * settings.learning_rate
             chosen = torch.randint(len(chunks), batch, generator=generator, device=device)
-            loss = policy.loss(observations[chosen], chunks[chosen], generator)
+            loss = _scalar(policy.loss(observations[chosen], chunks[chosen], generator))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -188,6 +188,16 @@ def _descend(
     except KeyboardInterrupt:
         return losses[:step].cpu(), True
     return losses.cpu(), False
+
+
+def _scalar(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.shape != () or not loss.requires_grad:
+        given = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+        raise ValueError(
+            f"the policy's loss returned {given}: expected a tensor of shape () that gradients flow "
+            "through. Is the question that asks for this loss answered?"
+        )
+    return loss
 
 
 def _finite(loss: Tensor, step: int) -> float:

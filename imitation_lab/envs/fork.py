@@ -59,7 +59,7 @@ class Fork:
     obstacle_spread: float = 0.05
     goal_spread: float = 0.20
     goal_radius: float = 0.15
-    road_half_width: float = 1.2
+    road_half_width: float = 0.8
     response: float = 0.5
     process_noise: float = 0.0
     observation_noise: float = 0.0

@@ -32,7 +32,7 @@ class ForkDriver:
 
     task: Fork
     sides: tuple[str, ...] = ("left", "right")
-    decision_distance: float = 0.74
+    decision_distance: float = 0.72
     margin: float = 0.15
     longest_pause: int = 0
     gain: float = 4.0
@@ -62,6 +62,15 @@ class ForkDriver:
         state = self.task.to_road(observations.unflatten(-1, (4, 2))).flatten(-2)
         action = self.task.limit_speed(self._command(state))
         return self.task.to_world(self._wait(state, action))
+
+    def is_deciding(self, observations: Float[Tensor, "batch 8"]) -> Bool[Tensor, "batch"]:
+        """Tell where the swerve begins: in the 6 cm behind the decision distance.
+
+        A step is longer than that, so nothing in these observations shows yet who drives.
+        """
+        state = self.task.to_road(observations.unflatten(-1, (4, 2))).flatten(-2)
+        ahead = state[:, OBSTACLE][:, 0] - state[:, POSITION][:, 0]
+        return (ahead <= self.decision_distance) & (ahead > self.decision_distance - 0.06)
 
     def _decide(self, generator: Generator) -> None:
         shape, device = self._side.shape, self._side.device
