@@ -12,6 +12,8 @@ from tools.source import Answer, Cell, Notebook, Question, Test, read_notebook
 # Cell ids are "<notebook>-<nn>", and nbformat allows 64 characters of this alphabet.
 _NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]{1,50}")
 
+_OTTERS_NAMES = {"grader", "otter"}
+
 
 def read_course(source: Path) -> tuple[Notebook, ...]:
     """Read every ``NN_name.py`` of a folder and hold it to the rules.
@@ -39,8 +41,14 @@ def _check_notebook(notebook: Notebook) -> None:
         else:
             check_marks(part)
             if part.kind == "code":
-                part.parse()
+                _check_names(part)
     _check_parameters(notebook)
+
+
+def _check_names(cell: Cell) -> None:
+    for name in sorted(_top_level_names(cell.parse()) & _OTTERS_NAMES):
+        problem = f"the cell takes the name `{name}`, which the check cells need."
+        raise cell.refuse(problem, "Choose another name.")
 
 
 def _check_question(question: Question) -> None:
@@ -79,6 +87,7 @@ def _check_written(question: Question) -> None:
 
 def _check_solution(question: Question) -> None:
     solution = question.solution
+    _check_names(solution)
     if question.name not in _top_level_names(solution.parse()):
         problem = f"the solution does not define `{question.name}`."
         raise solution.refuse(problem, "A question is named after the function that it asks for.")

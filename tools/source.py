@@ -259,6 +259,8 @@ def _read_cell(cell: Cell, document: Any) -> Cell:
             value = f"{name}={attributes[name]!r}"
             raise cell.refuse(f"unknown attribute {value}.", known)
     tag = _read_tag(cell, attributes.get("tags", []))
+    if "question" in attributes:
+        _check_name(cell, attributes["question"])
     question, points = attributes.get("question", ""), attributes.get("points")
     return Cell(cell.file, cell.line, cell.kind, cell.source, tag, question, points)
 
@@ -269,6 +271,8 @@ def _read_tag(cell: Cell, tags: Any) -> str:
         raise cell.refuse(f"expected one tag, got tags={tags!r}.", remedy)
     if tags and tags[0] not in TAGS:
         raise cell.refuse(f"unknown tag {tags[0]!r}.", remedy)
+    if tags == ["train"] and cell.kind != "code":
+        raise cell.refuse("a train cell of markdown.", "Only code can be skipped: drop the tag.")
     return tags[0] if tags else ""
 
 
@@ -307,8 +311,11 @@ def _check_prompt(cell: Cell) -> None:
     if cell.kind != "markdown" or cell.tag or not cell.question:
         problem = "`question` or `points` on a cell that is no prompt."
         raise cell.refuse(problem, "Write both on the [markdown] cell that asks, without tags.")
-    name = cell.question
-    if not isinstance(name, str) or not name.isidentifier() or "__" in name or not name.isascii():
+
+
+def _check_name(cell: Cell, name: Any) -> None:
+    identifier = isinstance(name, str) and name.isidentifier() and name.isascii()
+    if not identifier or "__" in name:
         problem = f"a question cannot be called {name!r}."
         raise cell.refuse(problem, "Name it after the function it asks for, without `__`.")
 
