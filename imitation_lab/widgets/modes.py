@@ -216,7 +216,7 @@ def plot_loss(axes: Axes, modes: DragTheModes) -> Axes:
     _shade_obstacle(axes, modes.obstacle)
     axes.plot(constants, losses, color=REGRESSION.color, label="error of the constant c")
     _mark_optimum(axes, numbers.mean)
-    floor = f"floor: the variance, {_fixed(numbers.variance)}"
+    floor = f"floor: variance {_fixed(numbers.variance)}"
     axes.axhline(numbers.variance, color=OKABE_ITO["black"], linestyle=":", label=floor)
     guess = f"your constant {_signed(modes.guess)} costs {_fixed(numbers.guess_loss)}"
     ball: dict[str, Any] = {

@@ -30,7 +30,8 @@ class WidgetPage:
 
     @property
     def values(self) -> dict[str, float]:
-        return self.page.evaluate("() => model.values")
+        values = self.page.evaluate("() => model.values")
+        return {name: float(value) for name, value in values.items()}  # JavaScript writes 1.0 as 1
 
     @property
     def saved(self) -> list[dict[str, float]]:

@@ -25,18 +25,31 @@
     const colour = getComputedStyle(element).backgroundColor;
     return isClear(colour) ? ground(element.parentElement) : colour;
   };
-  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const hasText = (element) =>
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   const texts = [...document.querySelectorAll(".imitation-widget *")].filter(hasText);
   const inkOf = (element) => {
     const style = getComputedStyle(element);
     return element instanceof SVGElement ? style.fill : style.color;
   };
   const shapes = {
-    stroke: [".data-line", ".fit-line", ".loss-line", ".panel > svg .optimum-line", ".floor-line", ".ball .knob", ".excess", ".guess-mark"],
+    stroke: [
+      ".data-line",
+      ".fit-line",
+      ".loss-line",
+      ".panel > svg .optimum-line",
+      ".floor-line",
+      ".ball .knob",
+      ".excess",
+      ".guess-mark",
+    ],
     fill: [".mode-handle .knob", ".minimum"],
   };
   const asphalt = getComputedStyle(document.querySelector(".asphalt")).fill;
-  const onRoad = [".drives", ".guess-path", ".optimum-path"].map((name) => [name, ratio(getComputedStyle(document.querySelector(name)).stroke, asphalt)]);
+  const onRoad = [".drives", ".guess-path", ".optimum-path"].map((name) => [
+    name,
+    ratio(getComputedStyle(document.querySelector(name)).stroke, asphalt),
+  ]);
   const onPanel = Object.entries(shapes).flatMap(([property, names]) =>
     names.map((name) => {
       const element = document.querySelector(name);
@@ -47,4 +60,4 @@
     text: texts.map((element) => [element.textContent, ratio(inkOf(element), ground(element))]),
     shapes: [...onPanel, ...onRoad],
   };
-}
+};

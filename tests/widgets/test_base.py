@@ -1,8 +1,12 @@
 """What every widget of the course gets from its base class."""
 
+import base64
+import html
 import re
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from imitation_lab.style import OKABE_ITO
 from imitation_lab.widgets import DragTheModes
@@ -61,6 +65,15 @@ def test_notebook_output_carries_a_picture_and_its_description():
     data, _ = widget._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/plain"] == widget.describe()
-    assert f'alt="{widget.describe()}"'.replace("'", "&#x27;") in data["text/html"]
+    assert f'alt="{html.escape(widget.describe())}"' in data["text/html"]
     assert data["image/png"] in data["text/html"]
     assert widget.to_png().startswith(PNG_SIGNATURE)
+
+
+def test_a_notebook_exported_without_a_kernel_shows_the_described_picture():
+    widget = DragTheModes()
+    output = nbformat.v4.new_output("display_data", widget._repr_mimebundle_()[0])
+    cell = nbformat.v4.new_code_cell("modes", outputs=[output])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert f'<img alt="{html.escape(widget.describe())}"' in page
+    assert base64.b64encode(widget.to_png()).decode() in page

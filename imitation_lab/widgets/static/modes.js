@@ -1,7 +1,16 @@
 // Drag the modes: two drivers who disagree, the L2 optimum between them, and what it hits.
 // Everything is computed and drawn here; the kernel hears of a change when the student lets go.
 
-import { animate, html, localCopy, oncePerFrame, percent, prefersCalm, signed, svg } from "./shared.js";
+import {
+  animate,
+  html,
+  localCopy,
+  oncePerFrame,
+  percent,
+  prefersCalm,
+  signed,
+  svg,
+} from "./shared.js";
 import { summarize } from "./gaussians.js";
 import { actionScale, makeDensityPanel } from "./modes_density.js";
 import { makeLossPanel } from "./modes_loss.js";
@@ -16,8 +25,7 @@ function render({ model, el }) {
   const settings = state.values;
   const spoken = html("p", { class: "only-spoken", "aria-live": "polite" });
   const commit = () => {
-    state.commit();
-    spoken.textContent = sentence(settings, summarize(settings));
+    if (state.commit()) spoken.textContent = sentence(settings, summarize(settings));
   };
   const density = makeDensityPanel(settings, redraw, commit);
   const loss = makeLossPanel(settings, redraw, commit);
@@ -55,7 +63,9 @@ function sentence({ guess }, numbers) {
 }
 
 const withStrongNumbers = (text) =>
-  text.split(/([+\u2212]?\d+\.\d+|\d+ %)/).map((part, i) => (i % 2 ? html("strong", {}, part) : part));
+  text
+    .split(/([+\u2212]?\d+\.\d+|\d+ %)/)
+    .map((part, i) => (i % 2 ? html("strong", {}, part) : part));
 
 function drawPanel(panel, scene) {
   const width = panel.node.clientWidth || 320; // 0 in a tab that is not shown yet
@@ -74,7 +84,12 @@ function layOut(density, loss, controls, readout, spoken) {
         title: "What the drivers do",
         hint: "Drag a blue handle sideways to steer, up to give that driver more of the data.",
         panel: density,
-        legend: { "data-line": "the drivers", "fit-line": "Gaussian fit", "optimum-line": "L2 optimum: the mean", obstacle: "hits the obstacle" },
+        legend: {
+          "data-line": "the drivers",
+          "fit-line": "Gaussian fit",
+          "optimum-line": "L2 optimum: the mean",
+          obstacle: "hits the obstacle",
+        },
         controls: controls.left,
       }),
       makePanel({
@@ -104,12 +119,33 @@ function makePanel({ title, hint, panel, legend, controls }) {
 
 function legendEntry([line, text]) {
   const sample = svg("path", { d: "M1 5H25", class: line });
-  return html("span", {}, svg("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" }, sample), text);
+  return html(
+    "span",
+    {},
+    svg("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" }, sample),
+    text,
+  );
 }
 
 function makeControls(settings, view, redraw, commit) {
-  const share = makeRange("Left driver\u2019s share", "left_weight", { min: 0, max: 1 }, percent, settings, redraw, commit);
-  const spread = makeRange("Spread of each driver", "spread", { min: 0.04, max: 0.4 }, (value) => `${value.toFixed(2)} m/s`, settings, redraw, commit);
+  const share = makeRange(
+    "Left driver\u2019s share",
+    "left_weight",
+    { min: 0, max: 1 },
+    percent,
+    settings,
+    redraw,
+    commit,
+  );
+  const spread = makeRange(
+    "Drivers\u2019 spread",
+    "spread",
+    { min: 0.04, max: 0.4 },
+    (value) => `${value.toFixed(2)} m/s`,
+    settings,
+    redraw,
+    commit,
+  );
   const drives = makeDrivesChoice(view, redraw);
   const roll = makeRollButton(settings, redraw, commit);
   const reset = makeResetButton({ ...settings }, settings, redraw, commit);
@@ -117,11 +153,21 @@ function makeControls(settings, view, redraw, commit) {
     share.draw();
     spread.draw();
   };
-  return { left: [share.node, spread.node, drives], right: [roll.node, reset], draw, stop: roll.stop };
+  return {
+    left: [share.node, spread.node, drives],
+    right: [roll.node, reset],
+    draw,
+    stop: roll.stop,
+  };
 }
 
 function makeRange(label, name, limits, format, settings, redraw, commit) {
-  const input = html("input", { type: "range", step: 0.01, ...limits, "data-lm-suppress-shortcuts": "true" });
+  const input = html("input", {
+    type: "range",
+    step: 0.01,
+    ...limits,
+    "data-lm-suppress-shortcuts": "true",
+  });
   const output = html("span", { class: "value" });
   input.addEventListener("input", () => {
     settings[name] = input.valueAsNumber;
@@ -134,13 +180,26 @@ function makeRange(label, name, limits, format, settings, redraw, commit) {
     input.setAttribute("aria-valuetext", output.textContent);
   };
   // The value stands outside the label, or it would be part of the slider's name.
-  return { node: html("div", { class: "range" }, html("label", {}, html("span", {}, label), input), output), draw };
+  return {
+    node: html(
+      "div",
+      { class: "range" },
+      html("label", {}, html("span", {}, label), input),
+      output,
+    ),
+    draw,
+  };
 }
 
 function makeDrivesChoice(view, redraw) {
   const group = `drives-${Math.random().toString(36).slice(2)}`; // radio groups are shared by the page
   const choice = (value, text) => {
-    const input = html("input", { type: "radio", name: group, value, "data-lm-suppress-shortcuts": "true" });
+    const input = html("input", {
+      type: "radio",
+      name: group,
+      value,
+      "data-lm-suppress-shortcuts": "true",
+    });
     input.checked = view.drivesFrom === value;
     input.addEventListener("change", () => {
       view.drivesFrom = value;
@@ -148,7 +207,13 @@ function makeDrivesChoice(view, redraw) {
     });
     return html("label", {}, input, text);
   };
-  return html("fieldset", { class: "choice" }, html("legend", {}, "Forty drives sampled from"), choice("data", "the drivers"), choice("fit", "the Gaussian fit"));
+  return html(
+    "fieldset",
+    { class: "choice" },
+    html("legend", {}, "Forty drives sampled from"),
+    choice("data", "the drivers"),
+    choice("fit", "the Gaussian fit"),
+  );
 }
 
 function makeRollButton(settings, redraw, commit) {
@@ -177,7 +242,12 @@ function rollDownhill(settings, redraw, commit) {
   };
   let stop = () => {};
   if (prefersCalm()) arrive();
-  else stop = animate(ROLL_MILLISECONDS, (share) => moveTo(mean() + (start - mean()) * Math.exp(-6 * share)), arrive);
+  else
+    stop = animate(
+      ROLL_MILLISECONDS,
+      (share) => moveTo(mean() + (start - mean()) * Math.exp(-6 * share)),
+      arrive,
+    );
   return () => stop();
 }
 

@@ -47,7 +47,11 @@ export function makeDensityPanel(settings, changed, commit) {
     left: makeModeHandle("left", settings, scales, changed, commit),
     right: makeModeHandle("right", settings, scales, changed, commit),
   };
-  const node = svg("svg", { height: PANEL_HEIGHT, role: "group", "aria-label": "Road and density of the steering actions" });
+  const node = svg("svg", {
+    height: PANEL_HEIGHT,
+    role: "group",
+    "aria-label": "Road and density of the steering actions",
+  });
   node.append(road.node, ...Object.values(parts));
   const draw = (scene) => {
     road.draw(scene);
@@ -63,7 +67,13 @@ function drawDensity(parts, scales, { settings, numbers, x, width }) {
   const y = linearScale([0, 1.42 * peak], [AXIS_Y, PLOT_TOP]);
   Object.assign(scales, { x, y, pixelsPerShare: -y.perUnit * peak });
   drawLeftAxis(parts.axisLeft, y, roundTicks(1.05 * peak), x.range);
-  drawBottomAxis(parts.axisBottom, x, [-1, -0.5, 0, 0.5, 1], AXIS_Y, "steering action a (m/s to the side)");
+  drawBottomAxis(
+    parts.axisBottom,
+    x,
+    [-1, -0.5, 0, 0.5, 1],
+    AXIS_Y,
+    "steering action a (m/s to the side)",
+  );
   const obstacle = [x(-settings.obstacle), x(settings.obstacle)];
   setAttributes(parts.obstacle, { x: obstacle[0], width: obstacle[1] - obstacle[0] });
   drawCurves(parts, settings, numbers, x, y);
@@ -73,11 +83,15 @@ function drawDensity(parts, scales, { settings, numbers, x, width }) {
 }
 
 function drawCurves({ area, data, fit }, settings, { mean, std }, x, y) {
-  const curve = (density) => linePath(CURVE_POINTS.map((action) => [x(action), y(density(action))]));
+  const curve = (density) =>
+    linePath(CURVE_POINTS.map((action) => [x(action), y(density(action))]));
   const mixture = curve((action) => mixtureDensity(action, settings));
   data.setAttribute("d", mixture);
   area.setAttribute("d", `${mixture}V${y(0)}H${x.range[0]}Z`);
-  fit.setAttribute("d", curve((action) => gaussianDensity(action, mean, std)));
+  fit.setAttribute(
+    "d",
+    curve((action) => gaussianDensity(action, mean, std)),
+  );
 }
 
 function drawOptimum({ optimum, optimumLabel }, mean, x, width) {

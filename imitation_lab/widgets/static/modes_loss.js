@@ -32,11 +32,19 @@ export function makeLossPanel(settings, changed, commit) {
     minimum: svg("path", { class: "minimum" }),
     excess: svg("rect", { class: "excess", width: 6, rx: 2 }),
     floorLabel: svg("text", { class: "halo" }),
-    axisTitle: svg("text", { x: 2, y: 14, class: "quiet" }, "expected squared error (m\u00b2/s\u00b2)"),
+    axisTitle: svg(
+      "text",
+      { x: 2, y: 14, class: "quiet" },
+      "expected squared error (m\u00b2/s\u00b2)",
+    ),
     axisBottom: svg("g"),
     ball: makeBall(settings, scales, changed, commit),
   };
-  const node = svg("svg", { height: PANEL_HEIGHT, role: "group", "aria-label": "Expected squared error of one constant action" });
+  const node = svg("svg", {
+    height: PANEL_HEIGHT,
+    role: "group",
+    "aria-label": "Expected squared error of one constant action",
+  });
   node.append(...Object.values(parts));
   return { node, draw: (scene) => drawLoss(parts, scales, scene) };
 }
@@ -48,8 +56,17 @@ function drawLoss(parts, scales, { settings, numbers, x }) {
   const y = linearScale([0, 1.12 * highest], [AXIS_Y, LOSS_TOP]);
   Object.assign(scales, { x });
   drawLeftAxis(parts.axisLeft, y, roundTicks(1.05 * highest), x.range);
-  drawBottomAxis(parts.axisBottom, x, [-1, -0.5, 0, 0.5, 1], AXIS_Y, "constant action c (m/s to the side)");
-  setAttributes(parts.obstacle, { x: x(-settings.obstacle), width: x(settings.obstacle) - x(-settings.obstacle) });
+  drawBottomAxis(
+    parts.axisBottom,
+    x,
+    [-1, -0.5, 0, 0.5, 1],
+    AXIS_Y,
+    "constant action c (m/s to the side)",
+  );
+  setAttributes(parts.obstacle, {
+    x: x(-settings.obstacle),
+    width: x(settings.obstacle) - x(-settings.obstacle),
+  });
   drawParabola(parts, lossOf, highest, x, y);
   drawFloor(parts, numbers, x, y);
   drawMinimum(parts, mean, variance, x, y);
@@ -66,9 +83,10 @@ function drawFloor({ floorArea, floor, floorLabel }, { mean, variance }, x, y) {
   const top = y(variance);
   setAttributes(floorArea, { x: left, y: top, width: right - left, height: AXIS_Y - top });
   floor.setAttribute("d", `M${left} ${top}H${right}`);
-  const aside = mean >= 0 ? { x: left + 8, "text-anchor": "start" } : { x: right - 8, "text-anchor": "end" };
+  const aside =
+    mean >= 0 ? { x: left + 8, "text-anchor": "start" } : { x: right - 8, "text-anchor": "end" };
   setAttributes(floorLabel, { ...aside, y: Math.min(top + 20, AXIS_Y - 6) });
-  floorLabel.textContent = `floor: the variance, ${variance.toFixed(2)}`;
+  floorLabel.textContent = `floor: variance ${variance.toFixed(2)}`;
 }
 
 function drawMinimum({ optimum, minimum }, mean, variance, x, y) {
@@ -86,7 +104,10 @@ function placeBall({ ball, excess }, guess, numbers, x, y) {
   });
   const label = ball.lastChild;
   const [left, right] = [MARGIN.left + 40, x.range[1] - 40];
-  setAttributes(label, { x: clamp(x(guess), left, right) - x(guess), y: height < LOSS_TOP + 34 ? 30 : -18 });
+  setAttributes(label, {
+    x: clamp(x(guess), left, right) - x(guess),
+    y: height < LOSS_TOP + 34 ? 30 : -18,
+  });
   label.textContent = `costs ${numbers.guess_loss.toFixed(2)}`;
 }
 

@@ -12,7 +12,12 @@ const DRIVES = 40;
 const CAR_LENGTH = 26;
 const CAR_SCALE = 1.2;
 // Share of the verge, counted from the outside, and pixels from the top.
-const TREES = [[0.3, 20], [0.62, 62], [0.26, 108], [0.55, 148]];
+const TREES = [
+  [0.3, 20],
+  [0.62, 62],
+  [0.26, 108],
+  [0.55, 148],
+];
 
 // Quantiles instead of random draws: the bundle of drives moves smoothly and shows true shares.
 const quantiles = (count) =>
@@ -36,8 +41,18 @@ export function makeRoad() {
     car: makeCar(),
   };
   const frame = verge();
-  const definitions = svg("defs", {}, stripePattern(`stripes-${name}`), svg("clipPath", { id: `frame-${name}` }, frame));
-  const node = svg("g", { class: "road", "clip-path": `url(#frame-${name})` }, definitions, ...Object.values(parts));
+  const definitions = svg(
+    "defs",
+    {},
+    stripePattern(`stripes-${name}`),
+    svg("clipPath", { id: `frame-${name}` }, frame),
+  );
+  const node = svg(
+    "g",
+    { class: "road", "clip-path": `url(#frame-${name})` },
+    definitions,
+    ...Object.values(parts),
+  );
   const draw = (scene) => {
     frame.setAttribute("width", scene.width);
     drawRoad(parts, scene);
@@ -64,18 +79,29 @@ function plantTrees(trees, left, right, width) {
   if (Number(trees.dataset.width) === width) return; // they grow once
   trees.dataset.width = width;
   const leftTrees = TREES.map(([share, y]) => makeTree(share * left, y, left));
-  const rightTrees = TREES.map(([share, y]) => makeTree(width - share * (width - right), y + 12, width - right));
+  const rightTrees = TREES.map(([share, y]) =>
+    makeTree(width - share * (width - right), y + 12, width - right),
+  );
   trees.replaceChildren(...leftTrees, ...rightTrees);
 }
 
 function makeTree(x, y, verge) {
   const radius = Math.min(9, 0.26 * verge);
   const crown = { cx: -0.2 * radius, cy: -0.2 * radius, r: 0.45 * radius, class: "crown" };
-  return svg("g", { transform: `translate(${x} ${y})` }, svg("circle", { r: radius }), svg("circle", crown));
+  return svg(
+    "g",
+    { transform: `translate(${x} ${y})` },
+    svg("circle", { r: radius }),
+    svg("circle", crown),
+  );
 }
 
 /** Forty actions, spread over the drivers or over the Gaussian fit as their shares demand. */
-function steeringActions({ left_mode, right_mode, left_weight, spread }, { mean, std }, drivesFrom) {
+function steeringActions(
+  { left_mode, right_mode, left_weight, spread },
+  { mean, std },
+  drivesFrom,
+) {
   if (drivesFrom === "fit") return QUANTILES[DRIVES].map((z) => mean + std * z);
   const leftCount = Math.round(DRIVES * left_weight);
   return [
@@ -105,7 +131,13 @@ function drawDrives(parts, actions, obstacle, x) {
 }
 
 function stripePattern(id) {
-  const attributes = { id, width: 16, height: 16, patternUnits: "userSpaceOnUse", patternTransform: "skewX(-35)" };
+  const attributes = {
+    id,
+    width: 16,
+    height: 16,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "skewX(-35)",
+  };
   return svg(
     "pattern",
     attributes,
@@ -116,7 +148,13 @@ function stripePattern(id) {
 
 function makeBarrier(stripes) {
   const { top, bottom } = BARRIER;
-  return svg("rect", { y: top, height: bottom - top, rx: 4, class: "barrier", fill: `url(#${stripes})` });
+  return svg("rect", {
+    y: top,
+    height: bottom - top,
+    rx: 4,
+    class: "barrier",
+    fill: `url(#${stripes})`,
+  });
 }
 
 // The outer group steers, the middle one drives along the road, the inner one shakes on a crash.
@@ -131,13 +169,20 @@ function makeCar() {
   const body = svg(
     "g",
     { class: "car-body" },
-    ...[-8, 6].flatMap((y) => [-9, 6.5].map((x) => svg("rect", { x, y, width: 2.5, height: 6, fill: "#000" }))),
+    ...[-8, 6].flatMap((y) =>
+      [-9, 6.5].map((x) => svg("rect", { x, y, width: 2.5, height: 6, fill: "#000" })),
+    ),
     svg("rect", { x: -8, y: -half, width: 16, height: CAR_LENGTH, rx: 5, class: "car-paint" }),
     svg("path", { d: "M-6 -4Q0 -8 6 -4L5 1H-5Z", class: "car-glass" }),
     svg("path", { d: "M-5 7H5L5.5 9.5H-5.5Z", class: "car-glass" }),
     svg("path", { d: `M-5.5 ${-half + 2}h3M2.5 ${-half + 2}h3`, class: "car-light" }),
   );
-  const along = svg("g", { class: "car-along" }, svg("path", { d: `${burst}Z`, class: "burst" }), body);
+  const along = svg(
+    "g",
+    { class: "car-along" },
+    svg("path", { d: `${burst}Z`, class: "burst" }),
+    body,
+  );
   return svg("g", { class: "car" }, along);
 }
 

@@ -70,16 +70,19 @@ export function oncePerFrame(draw) {
   };
 }
 
-/** Call `onStep(share)` in every frame while the share of the duration grows to 1, then `onEnd`. */
+/** Call `onStep(share)` in every frame while its share of the time grows to 1, then `onEnd()`. */
 export function animate(milliseconds, onStep, onEnd) {
   const start = performance.now();
-  let frame = requestAnimationFrame(function step(now) {
+  let running = true;
+  const step = (now) => {
     const share = clamp((now - start) / milliseconds, 0, 1);
-    onStep(share);
-    if (share < 1) frame = requestAnimationFrame(step);
+    if (running) onStep(share);
+    if (!running) return; // stopped meanwhile, perhaps by the step itself
+    if (share < 1) requestAnimationFrame(step);
     else onEnd();
-  });
-  return () => cancelAnimationFrame(frame);
+  };
+  requestAnimationFrame(step);
+  return () => (running = false);
 }
 
 /**
@@ -121,7 +124,7 @@ export function onKeys(element, actions, commit) {
 
 /**
  * Hold a local copy of the model's traits: drawing reads it, and `commit` writes it back.
- * The kernel hears of a change once, when the student lets go.
+ * The kernel hears of a change once, when the student lets go. `commit` tells whether there was one.
  */
 export function localCopy(model, names, onChange) {
   const values = Object.fromEntries(names.map((name) => [name, model.get(name)]));
@@ -138,6 +141,7 @@ export function localCopy(model, names, onChange) {
     const fresh = changed.map((name) => [name, values[name]]);
     for (const [name, value] of fresh) model.set(name, value);
     if (fresh.length) model.save_changes();
+    return fresh.length > 0;
   };
   const release = () => {
     for (const [event, listener] of listeners) model.off(event, listener);
@@ -158,9 +162,15 @@ export function drawBottomAxis(group, scale, ticks, y, title) {
   const [left, right] = scale.range;
   group.replaceChildren(
     svg("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--quiet)" }),
-    ...ticks.map((tick) => svg("line", { x1: scale(tick), x2: scale(tick), y1: y, y2: y + 5, stroke: "var(--quiet)" })),
     ...ticks.map((tick) =>
-      svg("text", { x: scale(tick), y: y + 18, "text-anchor": "middle", class: "quiet" }, signed(tick, 1)),
+      svg("line", { x1: scale(tick), x2: scale(tick), y1: y, y2: y + 5, stroke: "var(--quiet)" }),
+    ),
+    ...ticks.map((tick) =>
+      svg(
+        "text",
+        { x: scale(tick), y: y + 18, "text-anchor": "middle", class: "quiet" },
+        signed(tick, 1),
+      ),
     ),
     svg("text", { x: (left + right) / 2, y: y + 36, "text-anchor": "middle" }, title),
   );
@@ -170,9 +180,15 @@ export function drawBottomAxis(group, scale, ticks, y, title) {
 export function drawLeftAxis(group, scale, ticks, [left, right]) {
   const digits = ticks.length > 1 && ticks[1] < 1 ? 1 : 0;
   group.replaceChildren(
-    ...ticks.map((tick) => svg("line", { x1: left, x2: right, y1: scale(tick), y2: scale(tick), stroke: "var(--line)" })),
     ...ticks.map((tick) =>
-      svg("text", { x: left - 6, y: scale(tick) + 4, "text-anchor": "end", class: "quiet" }, tick.toFixed(digits)),
+      svg("line", { x1: left, x2: right, y1: scale(tick), y2: scale(tick), stroke: "var(--line)" }),
+    ),
+    ...ticks.map((tick) =>
+      svg(
+        "text",
+        { x: left - 6, y: scale(tick) + 4, "text-anchor": "end", class: "quiet" },
+        tick.toFixed(digits),
+      ),
     ),
   );
 }
