@@ -20,6 +20,9 @@ class ChunkPlayer:
         policy: Speaks normalised units.
         observation_normalizer: Fitted on the training observations.
         action_normalizer: Fitted on the training actions.
+
+    Raises:
+        ValueError: If the normalizers' dimensions are not the policy's.
     """
 
     policy: Policy
@@ -27,6 +30,16 @@ class ChunkPlayer:
     action_normalizer: Normalizer
     _chunk: Tensor | None = field(default=None, init=False, repr=False)
     _played: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        normalizers = (self.observation_normalizer, self.action_normalizer)
+        given = tuple(len(normalizer.mean) for normalizer in normalizers)
+        expected = (self.policy.observation_dim, self.policy.action_dim)
+        if given != expected:
+            raise ValueError(
+                f"the normalizers of observations and actions have {given} dimensions, the policy "
+                f"{expected}: use the normalizers of the policy's own training run."
+            )
 
     def reset(self, mask: Bool[Tensor, "batch"]) -> None:
         """Drop the current chunks.

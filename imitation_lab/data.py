@@ -1,5 +1,6 @@
 """Demonstrations: how they are checked, split, cut into chunks, saved and loaded."""
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imitation_lab.types import Generator, Trajectory
+from imitation_lab.files import write_atomically
+from imitation_lab.types import Ending, Generator, Trajectory
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Demonstrations:
         task: The name of the task that was demonstrated. Empty when unknown.
 
     Raises:
-        ValueError: If there is no trajectory, or one has wrong shapes or numbers that are not finite.
+        ValueError: If there is no trajectory, or one has wrong shapes,
+            another type than float32, or numbers that are not finite.
     """
 
     trajectories: tuple[Trajectory, ...]
@@ -31,9 +34,9 @@ class Demonstrations:
         object.__setattr__(self, "trajectories", tuple(self.trajectories))
         if not self.trajectories:
             raise ValueError("these demonstrations are empty: at least one trajectory is needed.")
-        expected = (self.observation_dim, self.action_dim)
         for index, trajectory in enumerate(self.trajectories):
-            _check_trajectory(trajectory, index, expected)
+            _check_trajectory(trajectory, index)
+            _check_dimensions(trajectory, index, (self.observation_dim, self.action_dim))
 
     def __len__(self) -> int:
         return len(self.trajectories)
@@ -117,23 +120,24 @@ class Demonstrations:
             raise ValueError(
                 f"holding out {held_out} of {len(self)} trajectories leaves one side empty."
             )
-        order = torch.randperm(len(self), generator=generator).tolist()
+        order = torch.randperm(len(self), generator=generator, device=generator.device).tolist()
         sides = (sorted(order[count:]), sorted(order[:count]))
         training, test = (tuple(self.trajectories[i] for i in side) for side in sides)
         return Demonstrations(training, self.task), Demonstrations(test, self.task)
 
     def save(self, path: str | Path) -> None:
-        """Save as a compressed npz file."""
+        """Save as a compressed npz file, which replaces an older one in one step."""
         arrays = {
-            "observations": torch.cat([t.observations for t in self.trajectories]).numpy(),
-            "actions": self.actions.numpy(),
+            "observations": torch.cat([t.observations for t in self.trajectories]).cpu().numpy(),
+            "actions": self.actions.cpu().numpy(),
             "lengths": np.array([len(t) for t in self.trajectories]),
             "drivers": np.array([t.driver for t in self.trajectories]),
+            "endings": np.array([str(t.ending) for t in self.trajectories]),
             "task": np.array(self.task),
         }
-        # An open file, because numpy would add .npz to a path that ends otherwise.
-        with Path(path).open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomically(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> "Demonstrations":
@@ -149,29 +153,47 @@ class Demonstrations:
             observations = torch.from_numpy(arrays["observations"]).split([n + 1 for n in lengths])
             actions = torch.from_numpy(arrays["actions"]).split(lengths)
             drivers = arrays["drivers"].tolist()
+            endings = [Ending(name) for name in arrays["endings"].tolist()]
+            task = str(arrays["task"])
         except FileNotFoundError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a file of demonstrations ({error}).") from error
-        trajectories = map(Trajectory, observations, actions, drivers)
-        return cls(tuple(trajectories), str(arrays["task"]))
+        trajectories = map(Trajectory, observations, actions, drivers, endings)
+        return cls(tuple(trajectories), task)
 
 
-def _check_trajectory(trajectory: Trajectory, index: int, expected: tuple[int, int]) -> None:
-    observations, actions = trajectory.observations, trajectory.actions
-    given = f"observations {tuple(observations.shape)}, actions {tuple(actions.shape)}"
-    if len(actions) == 0 or len(observations) != len(actions) + 1:
-        raise ValueError(
-            f"trajectory {index} has {given}: expected at least one action, and one observation "
-            "more than actions (the last shows how the episode ended)."
-        )
-    if (observations.shape[-1], actions.shape[-1]) != expected:
-        raise ValueError(
-            f"trajectory {index} has {given}: expected dimensions {expected} as in the first."
-        )
-    for name, values in (("observations", observations), ("actions", actions)):
+def _check_trajectory(trajectory: Trajectory, index: int) -> None:
+    for name, values in _named(trajectory):
+        if values.dtype != torch.float32 or values.dim() != 2:
+            raise ValueError(
+                f"trajectory {index} has {name} of {values.dtype} with shape {tuple(values.shape)}: "
+                "expected torch.float32 with two axes, time and dimension."
+            )
         if not values.isfinite().all():
             count = int((~values.isfinite()).any(dim=-1).sum())
             raise ValueError(
                 f"trajectory {index} has NaN or infinite {name} in {count} steps: leave it out."
             )
+    if len(trajectory) == 0 or len(trajectory.observations) != len(trajectory) + 1:
+        raise ValueError(
+            f"trajectory {index} has {_shapes(trajectory)}: expected at least one action, and one "
+            "observation more than actions (the last shows how the episode ended)."
+        )
+
+
+def _check_dimensions(trajectory: Trajectory, index: int, expected: tuple[int, int]) -> None:
+    given = (trajectory.observations.shape[1], trajectory.actions.shape[1])
+    if given != expected:
+        raise ValueError(
+            f"trajectory {index} has {_shapes(trajectory)}: expected dimensions {expected} as in "
+            "the first."
+        )
+
+
+def _named(trajectory: Trajectory) -> list[tuple[str, Tensor]]:
+    return [("observations", trajectory.observations), ("actions", trajectory.actions)]
+
+
+def _shapes(trajectory: Trajectory) -> str:
+    return ", ".join(f"{name} {tuple(values.shape)}" for name, values in _named(trajectory))

@@ -43,10 +43,12 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 1:
             raise ValueError(f"steps and batch_size must be at least 1, got {self}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}.")
 
     def learning_rate_factor(self, step: int, steps: int) -> float:
         """Return the share of the peak learning rate at a step, in (0, 1]."""
-        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
         cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
         return warmup * (0.98 * cosine + 0.02)
 
@@ -184,7 +186,7 @@ def _descend(
             losses[step] = loss.detach()
             # Reading the loss makes a GPU wait: twenty times in all is often enough.
             if step % max(1, steps // 20) == 0 or step == steps - 1:
-                bar.set_postfix_str(f"loss {_finite(losses[step], step):.4g}")
+                bar.set_postfix_str(f"loss {_last_if_finite(losses[: step + 1]):.4g}")
     except KeyboardInterrupt:
         return losses[:step].cpu(), True
     return losses.cpu(), False
@@ -200,10 +202,12 @@ def _scalar(loss: Any) -> Tensor:
     return loss
 
 
-def _finite(loss: Tensor, step: int) -> float:
-    if not loss.isfinite():
+def _last_if_finite(losses: Float[Tensor, "steps"]) -> float:
+    broken = torch.nonzero(~losses.isfinite()).flatten()
+    if len(broken):
+        step = int(broken[0])
         raise FloatingPointError(
-            f"the loss became {float(loss)} at step {step}: lower the learning rate, or look for a "
-            "logarithm or a division in the loss that can meet zero."
+            f"the loss became {float(losses[step])} at step {step}: lower the learning rate, or look "
+            "for a logarithm or a division in the loss that can meet zero."
         )
-    return float(loss)
+    return float(losses[-1])

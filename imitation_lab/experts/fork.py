@@ -48,7 +48,8 @@ class ForkDriver:
 
     def reset(self, mask: Bool[Tensor, "batch"]) -> None:
         """Start the episodes of the mask anew: side and pause are drawn at their next action."""
-        if not hasattr(self, "_side") or self._side.shape != mask.shape:
+        known = getattr(self, "_side", None)
+        if known is None or known.shape != mask.shape or known.device != mask.device:
             self._side = torch.zeros(mask.shape, device=mask.device)
             self._pause = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
             self._undecided = torch.ones_like(mask)
