@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.error import BuildError
-from tools.marks import secret_passages, shown_lines
+from tools.marks import placeholders, secret_passages, shown_lines
 from tools.master import ascii_source, prompt_text, quoted, with_machinery
 from tools.source import Cell, Notebook, Question
 
@@ -91,14 +91,8 @@ def _expected(notebook: Notebook) -> Iterator[str | Cell]:
 
 def _shows_no_more(cell: NotebookNode, solution: Cell) -> bool:
     """Return whether each line is one that the solution shows, or a ``...`` for one that it hides."""
-    shown, secret = shown_lines(solution), "\n".join(secret_passages(solution))
-    for line in cell.source.split("\n"):
-        before, dots, after = line.rpartition("...")
-        placeholder = dots and not after and (not before.strip() or before.rstrip() in secret)
-        named = not before.strip() or before.endswith("= ")
-        if line not in shown and not (placeholder and named):
-            return False
-    return True
+    shown, dots = shown_lines(solution), {_squeeze(line) for line in placeholders(solution)}
+    return all(line in shown or _squeeze(line) in dots for line in cell.source.split("\n"))
 
 
 def _check_tests(path: Path, question: Question) -> None:

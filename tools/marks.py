@@ -5,6 +5,7 @@ or ``# BEGIN SOLUTION`` behind code, hands the solution to the students. It also
 that look like marks in places where nobody meant one. So exactly one spelling of each mark is allowed.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -103,6 +104,26 @@ def blank(solution: Cell) -> str:
 def shown_lines(solution: Cell) -> set[str]:
     """Return the lines of a solution that students may see, read independently of Otter."""
     return {line for line, secret in _split(solution) if not secret}
+
+
+def placeholders(solution: Cell) -> set[str]:
+    """Return what may stand for a secret line: ``...``, or ``name = ...`` where it assigns to a name.
+
+    Otter looks for the name by a regular expression, which can run into the secret behind it:
+    ``a[0] = b[1] == c  # SOLUTION`` becomes ``a[0] = b[1] = ...``.
+    """
+    secret = (line.strip() for line, secret in _split(solution) if secret)
+    return {"...", *(f"{target} = ..." for line in secret if (target := _target(line)))}
+
+
+def _target(line: str) -> str:
+    try:
+        (statement,) = ast.parse(line).body
+    except (SyntaxError, ValueError):  # part of a longer statement, or none
+        return ""
+    if not isinstance(statement, ast.Assign):
+        return ""
+    return ast.get_source_segment(line, statement.targets[0]) or ""
 
 
 def secret_passages(solution: Cell) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.build import build
 from tools.error import BuildError
 from tools.leaks import check_student_folder
 from tools.rules import read_course
@@ -65,6 +66,38 @@ def test_a_leaking_cell_stops_the_build(student_folder, sample, containing, chan
     change_cell(student_folder, containing, **changes)
     with pytest.raises(BuildError, match=r"01_sample.ipynb: cell 01_sample-\d\d"):
         check_student_folder(student_folder, [sample])
+
+
+def test_a_secret_that_otter_takes_for_a_name_stops_the_build(course, tmp_path):
+    script = course / "01_sample.py"
+    answer = "    return actions.mean(dim=0)  # SOLUTION"
+    greedy = f"    actions[0] = actions[1] == 2  # SOLUTION\n{answer}"
+    text = script.read_text(encoding="utf-8").replace(answer, greedy)
+    script.write_text(text, encoding="utf-8")
+    with pytest.raises(BuildError, match="is not what the source shows to students"):
+        build(course, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line, prompt",
+    [
+        ("total = actions.sum()  # SOLUTION", "total = ..."),
+        ("first, second = actions  # SOLUTION", "first, second = ..."),
+        ("actions[0]=actions[1]  # SOLUTION", "actions[0]= ..."),
+        ("total += actions.sum()  # SOLUTION", "..."),
+        ("total: float = actions.sum()  # SOLUTION", "..."),
+        ("assert actions.sum() == 3  # SOLUTION", "..."),
+    ],
+)
+def test_the_name_that_an_answer_assigns_to_may_be_shown(course, tmp_path, line, prompt):
+    script = course / "01_sample.py"
+    answer = "    return actions.mean(dim=0)  # SOLUTION"
+    text = script.read_text(encoding="utf-8").replace(answer, f"    {line}\n{answer}")
+    script.write_text(text, encoding="utf-8")
+    build(course, tmp_path)
+    cells = json.loads((tmp_path / "notebooks" / "01_sample.ipynb").read_text("utf-8"))["cells"]
+    (cell,) = [cell for cell in cells if "def best_constant" in "".join(cell["source"])]
+    assert "".join(cell["source"]).endswith(f"\n    {prompt}\n    ...")
 
 
 @pytest.mark.parametrize("text", ["# the mean, of course", "def test_best_constant_more(): ..."])
