@@ -128,10 +128,11 @@ class Camera:
     """
 
     def __init__(self, task: Task) -> None:
-        if type(task) not in DRAWINGS:
+        kinds = [kind for kind in DRAWINGS if isinstance(task, kind)]
+        if not kinds:
             raise ValueError(f"there is no drawing of {type(task).__name__}: add one to DRAWINGS.")
         self.task = task
-        self._draw, limits = DRAWINGS[type(task)]
+        self._draw, limits = DRAWINGS[kinds[0]]
         (left, right), (bottom, top) = limits(task)
         # Even numbers of pixels: video encoders ask for them.
         height = 2 * round(FRAME_WIDTH * (top - bottom) / (right - left) / 2)
