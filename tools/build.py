@@ -62,9 +62,13 @@ def _swap(staging: Path, destination: Path) -> None:
     for name in GENERATED:
         old, new = destination / name, staging / name
         old.parent.mkdir(parents=True, exist_ok=True)
-        if old.exists():
-            old.rename(staging / f"old-{old.name}")
-        new.rename(old)
+        try:
+            if old.exists():
+                old.rename(staging / f"old-{old.name}")
+            new.rename(old)
+        except OSError as error:  # Windows does not move a folder that a program has open
+            problem = f"the folder cannot be replaced ({error.strerror})."
+            raise BuildError(name, problem, "Close what has it open, and build again.") from None
 
 
 def main() -> int:

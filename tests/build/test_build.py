@@ -97,6 +97,18 @@ def test_a_leak_leaves_the_old_folders_alone(course, tmp_path, monkeypatch):
     assert files(tmp_path) == before
 
 
+def test_a_folder_that_cannot_be_replaced_is_named_and_left_alone(course, tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    build(course, tmp_path)
+    before = files(tmp_path)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(BuildError, match="notebooks: the folder cannot be replaced"):
+        build(course, tmp_path)
+    assert files(tmp_path) == before
+
+
 def test_a_refusal_is_printed_without_a_traceback(course, monkeypatch, capsys):
     (course / "01_sample.py").write_text("x = 1\n")
     monkeypatch.setattr(verb, "PROJECT", course.parent)
@@ -220,5 +232,15 @@ def _names(folder: Path, notebook: str) -> list[str]:
 def test_the_committed_folders_are_in_step_with_the_source(tmp_path):
     build(PROJECT / "source", tmp_path)
     new, committed = files(tmp_path), files(PROJECT)
-    stale = {name for name in new | committed if new.get(name) != committed.get(name)}
+    stale = {
+        name
+        for name in new | committed
+        if new.get(name) != committed.get(name) and not left_by_use(name)
+    }
     assert not stale, f"run `python3 course.py build` and commit what changes: {sorted(stale)}"
+
+
+def left_by_use(name: str) -> bool:
+    """Tell what Jupyter, Otter and Python leave in these folders, and git ignores."""
+    hidden = any(part.startswith((".", "__")) for part in name.split("/"))
+    return hidden or (name.startswith("notebooks/") and name.endswith(".zip"))
