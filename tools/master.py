@@ -20,6 +20,10 @@ NOTE = "imitation_lab"
 TRAIN_TAGS = ["train", "otter_ignore"]  # Otter's graders leave out cells with its tag
 _LOCKED = {"editable": False, "deletable": False}
 
+# Where the check cells find their tests, from the folder of the notebook.
+STUDENT_TESTS = 'tests_dir="tests/'
+INSTRUCTOR_TESTS = 'tests_dir="../autograder/tests/'
+
 _OPENING = """\
 # Run this cell first: the check cells below need it.
 import otter

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from tools.assign import Assigned
 from tools.describe import ANSWER_TAG, describe
-from tools.master import KERNEL, NOTE, ascii_source
+from tools.master import INSTRUCTOR_TESTS, KERNEL, NOTE, STUDENT_TESTS, ascii_source
 from tools.source import Notebook, Question
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
@@ -31,6 +31,7 @@ def write_notebook(notebook: Notebook, assigned: Assigned, destination: Path) ->
     """
     student, solved = (_tidy(notebook, cells) for cells in (assigned.student, assigned.solved))
     description = json.dumps(describe(notebook, student), indent=1, ensure_ascii=False)
+    _check_with_all_tests(solved)
     _write_text(destination / "notebooks" / f"{notebook.name}.ipynb", _as_text(student))
     _write_text(destination / "solutions" / f"{notebook.name}.ipynb", _as_text(solved))
     _write_tests(notebook, assigned.public, destination / "notebooks" / "tests" / notebook.name)
@@ -38,6 +39,12 @@ def write_notebook(notebook: Notebook, assigned: Assigned, destination: Path) ->
     _write_text(grader / "assignment.json", description)
     _write_tests(notebook, assigned.tests, grader)
     _write_zip(grader / "autograder.zip", assigned.archive, grader)
+
+
+def _check_with_all_tests(solved: list[NotebookNode]) -> None:
+    """Let the instructor's checks run the hidden tests too, in the one place where these lie."""
+    for cell in solved:
+        cell.source = cell.source.replace(STUDENT_TESTS, INSTRUCTOR_TESTS)
 
 
 def _write_tests(notebook: Notebook, tests: dict[str, str], folder: Path) -> None:
