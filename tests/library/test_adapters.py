@@ -202,6 +202,17 @@ def test_the_vector_environment_returns_new_data_at_every_step():
     assert data_equivalence(info, kept_info, exact=True)
 
 
+def test_writing_into_an_observation_does_not_move_the_vehicle():
+    class SeesTheState(Fork):
+        def observe(self, states, generator):
+            return states
+
+    env = TaskEnv(SeesTheState())
+    observation, _ = env.reset(seed=0)
+    observation[:] = 99.0
+    assert np.abs(env.step(AHEAD)[0]).max() < 3
+
+
 def drive(env, starts, steps):
     """Reset everything to the starts, then wherever the environment restarts, start there again."""
     generator = np.random.default_rng(5)
@@ -238,6 +249,27 @@ class FixedStart(Fork):
 
     def initial_states(self, num_episodes, generator):
         return torch.tensor([0.0, 0.1, 0, 0, 1, 0, 2, 0]).repeat(num_episodes, 1)
+
+
+def test_an_episode_that_starts_at_its_goal_has_not_yet_succeeded_as_in_gymnasiums_loop():
+    task = FixedStart(goal_radius=3.0)
+    loop, batch = SyncVectorEnv([lambda: TaskEnv(task)] * 2), TaskVectorEnv(task, 2)
+    loop.reset(seed=0), batch.reset(seed=0)
+    starts = np.zeros((2, 8))
+    for expected, given in zip(drive(loop, starts, 4), drive(batch, starts, 4), strict=True):
+        assert data_equivalence(expected, given)
+
+
+def test_a_restart_leaves_what_the_other_episodes_see_alone():
+    starts = np.stack([BEFORE_GOAL, draw_starts(1)[0]])
+    seen = []
+    for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+        env = TaskVectorEnv(Fork(observation_noise=0.2), 2, autoreset_mode=mode)
+        env.reset(seed=0, options={"states": starts})
+        seen.append(env.step(np.stack([AHEAD, AHEAD])))
+    (after_next, *_), (after_same, *_, info) = seen
+    np.testing.assert_array_equal(after_same[1], after_next[1])
+    np.testing.assert_array_equal(info["final_obs"][0], after_next[0])
 
 
 def test_next_step_autoreset_ignores_one_action_and_starts_that_episode_anew():
