@@ -71,7 +71,7 @@ class ModesSummary:
             f"Density of the data there: {_fixed(self.density_at_mean)}. "
             f"The Gaussian fit puts {_percent(self.gaussian_in_obstacle)} of its samples into the "
             f"obstacle, the drivers {_percent(self.data_in_obstacle)}. "
-            f"Your constant {_signed(self.guess)} m/s costs {_fixed(self.guess_loss)} = "
+            f"Your constant {_signed(self.guess)} m/s costs {_fixed(self.guess_loss)} ≈ "
             f"{_fixed(self.variance)} (variance) + {_fixed(self.excess)} (squared distance to the mean)."
         )
 

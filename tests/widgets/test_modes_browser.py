@@ -211,8 +211,8 @@ def test_taking_the_ball_stops_its_roll(open_widget):
     shown = open_widget(DragTheModes(guess=-0.9))
     shown.page.get_by_role("button", name="Minimise the loss").click()
     shown.slider("Your constant action").press("End")
-    shown.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 50))")
-    assert shown.values["guess"] == 1
+    shown.settle()
+    assert shown.slider("Your constant action").get_attribute("aria-valuenow") == "1"
     assert shown.saved == [{"guess": 1}]
 
 

@@ -78,7 +78,7 @@ def test_sentence_tells_the_numbers():
     text = summary(left_weight=0.45, guess=0.3).sentence()
     mean, variance = 0.06, 0.12**2 + 0.45 * 0.55 * 1.2**2
     assert f"L2 optimum +{mean:.2f} m/s: straight at the obstacle" in text
-    assert f"costs {variance + 0.24**2:.2f} = {variance:.2f} (variance) + {0.24**2:.2f}" in text
+    assert f"costs {variance + 0.24**2:.2f} ≈ {variance:.2f} (variance) + {0.24**2:.2f}" in text
 
 
 def test_sentence_writes_zero_without_a_sign_and_negatives_with_a_minus():

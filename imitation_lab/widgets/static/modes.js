@@ -57,7 +57,7 @@ function sentence({ guess }, numbers) {
     `Density of the data there: ${numbers.density_at_mean.toFixed(2)}. ` +
     `The Gaussian fit puts ${percent(numbers.gaussian_in_obstacle)} of its samples into the ` +
     `obstacle, the drivers ${percent(numbers.data_in_obstacle)}. ` +
-    `Your constant ${signed(guess)} m/s costs ${numbers.guess_loss.toFixed(2)} = ` +
+    `Your constant ${signed(guess)} m/s costs ${numbers.guess_loss.toFixed(2)} \u2248 ` +
     `${numbers.variance.toFixed(2)} (variance) + ${numbers.excess.toFixed(2)} (squared distance to the mean).`
   );
 }
