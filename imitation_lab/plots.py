@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs.drawing import draw_fork
-from imitation_lab.envs.fork import POSITION, Fork
+from imitation_lab.envs.fork import OBSTACLE, POSITION, Fork
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.rollout import Rollouts
 from imitation_lab.style import OKABE_ITO
@@ -46,7 +47,7 @@ DRIVER_LOOKS = {
 }
 OUTCOME_LOOKS = {
     "reached the goal": Look(OKABE_ITO["bluish_green"], "o"),
-    "crashed": Look(OKABE_ITO["vermillion"], "X", "--"),
+    "crashed": Look(OKABE_ITO["black"], "X", "--"),
     "ran out of time": Look("#666666", "s", ":"),
 }
 
@@ -88,7 +89,7 @@ def show(figure: Figure, alt: str, caption: str = "") -> None:
 def plot_demonstrations(
     axes: Axes, task: Fork, demonstrations: Demonstrations, most_episodes: int = 60
 ) -> Axes:
-    """Draw where demonstrators drove, coloured by driver."""
+    """Draw where demonstrators drove, coloured by driver, each as seen from its own obstacle."""
     draw_fork(axes, task)
     seen: set[str] = set()
     stride = max(1, len(demonstrations) // most_episodes)
@@ -96,39 +97,64 @@ def plot_demonstrations(
         look = DRIVER_LOOKS.get(trajectory.driver, POLICY_LOOKS["expert"])
         label = None if trajectory.driver in seen else f"{trajectory.driver} driver".strip()
         seen.add(trajectory.driver)
-        path = trajectory.observations[:, POSITION].numpy()
+        path = _beside_the_obstacle(task, trajectory.observations)
         axes.plot(*path.T, color=look.color, linestyle=look.linestyle, lw=1, alpha=0.6, label=label)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.08), ncols=2, fontsize=8)
     return axes
 
 
 def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts, most_episodes: int = 40) -> Axes:
-    """Draw where episodes went, and mark where and how each of them ended."""
+    """Draw where episodes went, each as seen from its own obstacle, and how each of them ended."""
     draw_fork(axes, task)
-    paths = task.to_world(rollouts.states[..., POSITION]).cpu().numpy()
+    states = task.to_world(rollouts.states.cpu().unflatten(-1, (4, 2))).flatten(-2)
     seen: set[str] = set()
     for episode in range(min(most_episodes, len(rollouts))):
         outcome = _outcome(rollouts, episode)
         look = OUTCOME_LOOKS[outcome]
-        path = paths[: rollouts.lengths[episode] + 1, episode]
+        path = _beside_the_obstacle(task, states[: rollouts.lengths[episode] + 1, episode])
         axes.plot(*path.T, color=look.color, linestyle=look.linestyle, lw=1, alpha=0.6)
         label = None if outcome in seen else outcome
         seen.add(outcome)
-        axes.plot(*path[-1], color=look.color, marker=look.marker, ls="", ms=5, label=label)
+        axes.plot(*path[-1], color=look.color, marker=look.marker, ls="", ms=4, label=label)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.08), ncols=3, fontsize=8)
     return axes
 
 
+def format_side(command: float, position: float | None = None) -> str:
+    """Write a lateral command without a sign that one could get wrong: ``0.5 left``."""
+    side = "" if command == 0 else " left" if command > 0 else " right"
+    return f"{abs(command):g}{side}"
+
+
 def plot_commands(axes: Axes, commands: Mapping[str, Tensor], limit: float = 1.6) -> Axes:
-    """Draw histograms of lateral commands in m/s, one outline for each kind of policy."""
+    """Draw histograms of lateral commands in m/s, left on the left, one outline for each policy."""
     bins = np.linspace(-limit, limit, 49)
     for name, values in commands.items():
         look = POLICY_LOOKS[name]
         label = "drivers" if name == "expert" else name
         heights, _ = np.histogram(values.detach().cpu().numpy(), bins, density=True)
         axes.stairs(heights, bins, color=look.color, ls=look.linestyle, lw=1.8, label=label)
-    axes.set(xlabel="lateral command, m/s", ylabel="density", yticks=[])
+    axes.set(xlabel="lateral command, m/s", ylabel="density", yticks=[], xlim=(limit, -limit))
+    axes.xaxis.set_major_formatter(format_side)
     axes.legend(fontsize=8)
+    return axes
+
+
+def plot_chunks(axes: Axes, task: Fork, chunks: Tensor, policy: str, count: int = 8) -> Axes:
+    """Draw the lateral commands of some chunks against the time within the chunk.
+
+    Args:
+        axes: Where to draw.
+        task: Gives the time step.
+        chunks: Actions in physical units and the road's frame, (batch, prediction_horizon, 2).
+        policy: One of ``POLICY_LOOKS``, for the colour.
+        count: Chunks to draw, spread evenly over the batch.
+    """
+    chosen = chunks[torch.linspace(0, len(chunks) - 1, count).long(), :, 1].detach().cpu()
+    times = task.time_step * torch.arange(chunks.shape[1])
+    axes.plot(times, chosen.T, color=POLICY_LOOKS[policy].color, marker=".", ls="-", lw=1)
+    axes.set(xlabel="time within the chunk, s", ylabel="lateral command, m/s", ylim=(-2, 2))
+    axes.yaxis.set_major_formatter(format_side)
     return axes
 
 
@@ -165,6 +191,12 @@ def plot_success_rates(
     axes.set(yticks=rows, yticklabels=list(rates), xlim=(-2, 102), ylim=(-0.6, len(rates) - 0.4))
     axes.set_xlabel("episodes that reach the goal, in %, with 95 % intervals")
     return axes
+
+
+def _beside_the_obstacle(task: Fork, observations: Tensor) -> np.ndarray:
+    """Return a path in the world's frame, moved so that its obstacle is where the picture has it."""
+    drawn = task.to_world(observations.new_tensor([1.0, 0.0]))
+    return (observations[:, POSITION] - observations[:, OBSTACLE] + drawn).numpy()
 
 
 def _outcome(rollouts: Rollouts, episode: int) -> str:

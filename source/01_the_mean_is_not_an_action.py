@@ -44,6 +44,7 @@ from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import MLP, count_parameters
 from imitation_lab.plots import (
     POLICY_LOOKS,
+    plot_chunks,
     plot_commands,
     plot_demonstrations,
     plot_rollouts,
@@ -1185,20 +1186,8 @@ driven = demonstrations.chunks(8)[deciding]
 # %% tags=["train"]
 figure, (histogram, experts, guesses) = plt.subplots(1, 3, figsize=(11, 3.0))
 plot_commands(histogram, commands).set_title("One action, where the drivers choose")
-steps = 0.1 * torch.arange(8)
-for axes, chunks, name in [(experts, driven, "expert"), (guesses, sampled.detach(), "gaussian")]:
-    chosen = torch.linspace(0, len(chunks) - 1, 8).long()
-    axes.plot(
-        steps,
-        chunks[chosen, :, 1].cpu().T,
-        color=POLICY_LOOKS[name].color,
-        marker=".",
-        ls="-",
-        lw=1,
-    )
-    axes.set(xlabel="time within the chunk, s", ylabel="lateral command, m/s", ylim=(-2, 2))
-experts.set_title("Eight chunks that drivers drove")
-guesses.set_title("Eight chunks that the Gaussian samples")
+plot_chunks(experts, task, driven, "expert").set_title("Eight chunks that drivers drove")
+plot_chunks(guesses, task, sampled, "gaussian").set_title("Eight chunks that the Gaussian samples")
 show(
     figure,
     alt="Left: the drivers' commands form two peaks, the regression's one peak at zero, the Gaussian's "

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 PROJECT = Path(__file__).resolve().parent.parent
 
 # Which of a notebook's figures stands for it, counted from zero.
-CHOSEN = {"01_the_mean_is_not_an_action": 1}
+CHOSEN = {"01_the_mean_is_not_an_action": 2}
 
 
 def run_notebook(path: Path) -> nbformat.NotebookNode:
@@ -20,6 +20,8 @@ def run_notebook(path: Path) -> nbformat.NotebookNode:
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
+    # Nobody hands this one in: the cell that packs it would wait for a browser to save it.
+    notebook.cells = [cell for cell in notebook.cells if "grader.export(" not in cell.source]
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": path.parent}})
     return client.execute()
 
