@@ -2,7 +2,6 @@
 
 import socket
 import time
-from pathlib import Path
 
 from autograder.limits import Limits
 from autograder.sandbox import Sandbox

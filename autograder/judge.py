@@ -10,6 +10,7 @@ from autograder.hints import Misconceptions
 from autograder.limits import Limits
 from autograder.messages import explain_ending, explain_failure
 from autograder.proxy import StudentFunction
+from autograder.randomness import own_global_randomness
 from autograder.results import Result, TestResult
 from autograder.run import CellReport, SubmissionRun, explain_lost_cell
 from autograder.sandbox import Sandbox
@@ -167,7 +168,8 @@ class _Grading:
             with self._run.test(self._plan, derive_seed(self._seed, "worker", *label)) as session:
                 arguments = self._arguments(test, session)
                 missing = [name for name, value in arguments.items() if value is None]
-                with grading_seed(derive_seed(self._seed, "test", *label)):
+                seed = derive_seed(self._seed, "test", *label)
+                with own_global_randomness(seed), grading_seed(seed):
                     test.function(**arguments)
                 # Whatever the test made of it: a program that ended has not answered.
                 failure = session.failure

@@ -3,10 +3,14 @@
 import builtins
 
 from autograder.assignment import Test
-from autograder.proxy import StudentError
+from autograder.proxy import StudentError, UnreadableResultError
 from autograder.session import EXPLANATIONS
 
 MAX_MESSAGE = 2000
+_UNREADABLE = (
+    "what your function returned cannot be read: return numbers, tensors, or lists of them, "
+    "and no more than 16 MB."
+)
 _BUILT_IN_ERRORS = {
     name
     for name, value in vars(builtins).items()
@@ -29,6 +33,8 @@ def explain_failure(error: Exception, test: Test, missing: list[str], cell_error
     """
     if missing and not (isinstance(error, AssertionError) and str(error)):
         reason = f"{missing[0]} was not found: define it in its own cell, under this name."
+    elif isinstance(error, UnreadableResultError):
+        reason = _UNREADABLE if test.hidden else f"{error}."
     elif isinstance(error, StudentError):
         known = error.type_name if error.type_name in _BUILT_IN_ERRORS else "an exception"
         reason = f"your function raised {known if test.hidden else error}."

@@ -8,6 +8,7 @@ import torch
 
 from autograder import wire
 from autograder.packing import AnswerReference, pack
+from autograder.randomness import while_waiting
 from autograder.session import Call, RemoteError, Session
 
 # A test may expect an exception of one of these: it must then be one here too.
@@ -33,6 +34,13 @@ class StudentError(Exception):
 
     def __str__(self) -> str:
         return f"{self.type_name}: {self.text}" if self.text else self.type_name
+
+
+class UnreadableResultError(StudentError, TypeError):
+    """A function returned what is no plain data, or too much of it."""
+
+    def __str__(self) -> str:
+        return f"what {self.type_name} returned {self.text}"
 
 
 @functools.cache
@@ -71,10 +79,11 @@ class StudentFunction(AnswerReference):
             WorkerLostError: If it did not return.
         """
         try:
-            call = self._session.call(self.name, args, kwargs)
+            with while_waiting():
+                call = self._session.call(self.name, args, kwargs)
         except RemoteError as error:
             if error.type_name == "UnsendableError":
-                raise StudentError("TypeError", f"what {self.name} returned {error.text}") from None
+                raise UnreadableResultError(self.name, error.text) from None
             raise _error_class(error.type_name)(error.type_name, error.text) from None
         if self._record:
             self._record(self.name, call)
@@ -120,7 +129,8 @@ def _ask_for_gradients(
 ) -> list[torch.Tensor | None]:
     body, _ = pack(list(gradients))
     try:
-        replies = session.request("backward", body, graph=call.graph, inputs=list(inputs))
+        with while_waiting():
+            replies = session.request("backward", body, graph=call.graph, inputs=list(inputs))
     except RemoteError as error:
         raise StudentError(error.type_name, error.text) from None
     if type(replies) is not list or len(replies) != len(inputs):

@@ -15,6 +15,7 @@ from autograder.sandbox import Sandbox
 
 OK, TIMEOUT, DIED, OUT_OF_MEMORY, MALFORMED = "ok", "timeout", "died", "out_of_memory", "malformed"
 FINISH_SECONDS = 10.0
+ENDING_SECONDS = 2.0
 _ENDINGS = {"timeout": TIMEOUT, "exited": DIED, "died": DIED, "killed": DIED}
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
 
@@ -74,13 +75,13 @@ class Session:
         """Whether the worker still answers."""
         return self._alive
 
-    def close(self) -> str:
+    def close(self, patience: float = 0.0) -> str:
         """Kill the worker and everything that it started; tell how it had ended."""
         if not self._alive:
             return "killed"
         self._alive = False
         self._connection.close()
-        return self._sandbox.end(self._worker)
+        return self._sandbox.end(self._worker, patience)
 
     def analyse(self, sources: Sequence[str]) -> list[list[str] | None]:
         """Return the names that each cell defines at its top level, None for what is no Python."""
@@ -185,7 +186,7 @@ class Session:
 
     def _lost(self, status: str | None) -> WorkerLostError:
         """Give the worker up."""
-        ended = self.close()
+        ended = self.close(0.0 if status else ENDING_SECONDS)
         return self._fail(status or _ENDINGS.get(ended, DIED))
 
     def _fail(self, status: str) -> WorkerLostError:

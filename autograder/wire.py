@@ -204,8 +204,8 @@ def _encode_atom(value: Any) -> Any:
     if value is None:
         return ["none"]
     raise UnsendableError(
-        f"is or holds a {type(value).__name__}: "
-        "tests can read numbers, strings, tensors, arrays, lists, tuples and dictionaries"
+        f"is, or holds, something of type {type(value).__name__}: "
+        "return numbers, strings, tensors, arrays, or lists, tuples and dictionaries of them"
     )
 
 

@@ -86,7 +86,7 @@ def check_finite(value: Any, hint: str = "") -> None:
 
 
 def check_close(
-    value: Any, expected: Any, hint: str = "", rtol: float = 1e-4, atol: float = 1e-5
+    value: Any, expected: Any, hint: str = "", rtol: float | int = 1e-4, atol: float | int = 1e-5
 ) -> None:
     """Fail unless every number of ``value`` lies within ``atol + rtol |expected|`` of ``expected``.
 

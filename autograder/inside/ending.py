@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 
-EXITED, DIED, TIMEOUT = "exited", "died", "timeout"
+EXITED, DIED, TIMEOUT, KILLED = "exited", "died", "timeout", "killed"
 EXIT_CODES = {EXITED: 0, DIED: 10, TIMEOUT: 11}
 
 

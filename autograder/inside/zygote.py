@@ -11,16 +11,23 @@ import json
 import os
 import pkgutil
 import platform
+import signal
 import socket
-from collections.abc import Callable
+import time
 from typing import Any
 
 from autograder.inside import confine
-from autograder.inside.ending import EXIT_CODES, how_ended
+from autograder.inside.ending import DIED, EXIT_CODES, KILLED, how_ended
 from autograder.limits import Limits
 
 MESSAGE_SIZE = 65536
-OPTIONAL = ("matplotlib.pyplot", "IPython.core.inputtransformer2", "scipy.stats", "gymnasium")
+PRELOADED = (
+    "torch.distributions",
+    "torch._dynamo",  # with the first optimiser
+    "torch.fx.experimental.symbolic_shapes",  # with the first gradient
+    "matplotlib.pyplot",
+    "gymnasium",
+)
 
 
 def warm_up() -> dict[str, str]:
@@ -34,7 +41,7 @@ def warm_up() -> dict[str, str]:
     library = [
         name for _, name, _ in pkgutil.walk_packages(imitation_lab.__path__, "imitation_lab.")
     ]
-    for name in (*OPTIONAL, *library):
+    for name in (*PRELOADED, *library):
         with contextlib.suppress(Exception):  # it fails again, with a message, where it is needed
             importlib.import_module(name)
     from autograder.inside import worker  # noqa: F401
@@ -60,10 +67,10 @@ def serve(control: socket.socket, backend: str) -> None:
         if request["do"] == "spawn":
             reply = _spawn(control, files[0], Limits(**request["limits"]), backend, live)
         else:
-            reply = {"ended": _end(request["worker"], live, backend)}
+            reply = {"ended": _end(request["worker"], live, backend, request["patience"])}
         control.send(json.dumps(reply).encode())
     for worker in list(live):
-        _end(worker, live, backend)
+        _end(worker, live, backend, 0.0)
 
 
 def _spawn(
@@ -107,19 +114,28 @@ def _become_worker(
         os._exit(1)
 
 
-def _end(worker: int, live: dict[int, int], backend: str) -> str:
-    """Kill a worker with everything that it started, and tell how it had ended before, if it had."""
+def _end(worker: int, live: dict[int, int], backend: str, patience: float) -> str:
+    """Kill a worker with all that it started; tell how it had ended by itself, if it had.
+
+    A connection breaks a moment before the process behind it is gone: ``patience``, in seconds, is
+    how long to wait for the reason.
+    """
     if worker not in live:
-        return "unknown"
-    kill: Callable[[int, int], None] = os.kill if backend == "namespaces" else os.killpg
+        return DIED
     waited_for = live.pop(worker)
+    deadline = time.monotonic() + patience
     ended, status, usage = os.wait4(waited_for, os.WNOHANG)
+    while not ended and time.monotonic() < deadline:
+        time.sleep(0.005)
+        ended, status, usage = os.wait4(waited_for, os.WNOHANG)
     with contextlib.suppress(ProcessLookupError):
-        kill(worker, 9)
+        if backend == "namespaces":
+            os.kill(worker, signal.SIGKILL)
+        else:
+            os.killpg(worker, signal.SIGKILL)
     if not ended:
         os.waitpid(waited_for, 0)
-        return "killed"
+        return KILLED
     code = os.waitstatus_to_exitcode(status)
-    return next(
-        (how for how, known in EXIT_CODES.items() if known == code), how_ended(status, usage)
-    )
+    known = {code: ending for ending, code in EXIT_CODES.items()}
+    return known.get(code) or how_ended(status, usage)

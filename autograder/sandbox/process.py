@@ -78,11 +78,17 @@ class Sandbox:
             reply = self._receive(REPLY_SECONDS)
         return ours, reply["worker"]
 
-    def end(self, worker: int) -> str:
-        """Kill a worker and all that it started; tell how it had ended by itself, if it had."""
+    def end(self, worker: int, patience: float = 0.0) -> str:
+        """Kill a worker and all that it started; tell how it had ended by itself, if it had.
+
+        Args:
+            worker: The number that ``spawn`` gave.
+            patience: Seconds to wait for an end that is under way, to learn its reason.
+        """
         with self._lock, contextlib.suppress(SandboxError):
             try:
-                self._control.send(json.dumps({"do": "end", "worker": worker}).encode())
+                request = {"do": "end", "worker": worker, "patience": patience}
+                self._control.send(json.dumps(request).encode())
             except OSError:
                 return "died"
             return self._receive(REPLY_SECONDS)["ended"]
@@ -125,6 +131,7 @@ def _environment() -> dict[str, str]:
     """Return the zygote's whole environment: none of the judge's variables may reach a submission."""
     return {
         **{f"{library}_NUM_THREADS": "1" for library in _THREADS},
+        "CUDA_VISIBLE_DEVICES": "",  # a GPU does not survive a fork
         "HOME": "/tmp",
         "USER": "nobody",
         "LANG": "C.UTF-8",

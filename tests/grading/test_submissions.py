@@ -1,0 +1,186 @@
+"""Finding submissions and reading notebooks, whatever is handed in."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from autograder import submissions
+from autograder.submissions import (
+    MalformedError,
+    find_submissions,
+    parse_notebook,
+    read_notebook,
+)
+
+
+def notebook(source="x = 1", **metadata):
+    cell = {"id": "a", "cell_type": "code", "metadata": {}, "source": source}
+    return json.dumps({"nbformat": 4, "metadata": metadata, "cells": [cell]})
+
+
+def write(path, content=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def make_zip(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def sources(read):
+    return [cell.source for cell in read.cells]
+
+
+def names(*paths):
+    return [submission.name for submission in find_submissions(paths)]
+
+
+def test_folders_are_searched_for_notebooks_and_zips(tmp_path):
+    for name in ["b.ipynb", "deep/er/a.zip", "notes.txt", "C.IPYNB"]:
+        write(tmp_path / name)
+    assert sorted(names(tmp_path)) == ["C", "a", "b"]
+
+
+def test_checkpoints_hidden_folders_and_links_are_left_out(tmp_path):
+    for name in [".ipynb_checkpoints/a.ipynb", "__MACOSX/b.zip", ".trash/c.ipynb"]:
+        write(tmp_path / name)
+    (tmp_path / "link.ipynb").symlink_to(write(tmp_path / "secret.txt"))
+    assert names(tmp_path) == []
+
+
+def test_two_files_of_one_name_are_told_apart_and_noted(tmp_path):
+    for student in ("alice", "bob"):
+        write(tmp_path / student / "01.ipynb")
+    first, second = find_submissions([tmp_path])
+    assert (first.name, second.name) == ("01", "01-bob")
+    assert not first.notes and "01" in second.notes[0]
+
+
+def test_a_third_of_one_name_in_one_folder_has_a_number(tmp_path):
+    files = [write(tmp_path / "x" / name) for name in ("a.ipynb", "a.zip", "a.IPYNB")]
+    assert len(set(names(*files))) == 3
+
+
+def test_a_name_cannot_stand_for_another_file_of_the_results(tmp_path):
+    assert names(write(tmp_path / "grades.csv.ipynb")) != ["grades.csv"]
+    assert names(write(tmp_path / "....ipynb")) == ["submission"]
+
+
+def test_a_path_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        find_submissions([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"{", "valid JSON"),
+        (b"[" * 200_000, "valid JSON"),
+        (b"\x89PNG\xff", "not text"),
+        (b"[]", "cells"),
+        (b'{"cells": {}}', "cells"),
+        (b'{"worksheets": []}', "format"),
+        (b"print('hello')", "valid JSON"),
+    ],
+)
+def test_what_is_no_notebook_is_told_apart(content, message):
+    with pytest.raises(MalformedError, match=message):
+        parse_notebook(content)
+
+
+def test_odd_cells_are_dropped_and_counted():
+    cells = [3, None, {}, {"source": 5}, {"source": ["a", 1]}, {"source": ["a\n", "b"]}]
+    read = parse_notebook(json.dumps({"cells": cells, "metadata": 7}).encode())
+    assert sources(read) == ["a\nb"]
+    assert "5 cells" in read.notes[0]
+
+
+def test_odd_ids_tags_and_metadata_do_no_harm():
+    cell = {"source": "x", "id": 5, "cell_type": ["code"], "metadata": {"tags": {"a": 1}}}
+    metadata = {"kernelspec": "R", "imitation_lab": {"notebook": 4}}
+    read = parse_notebook(json.dumps({"cells": [cell], "metadata": metadata}).encode())
+    assert (read.cells[0].id, read.cells[0].kind, read.cells[0].tags) == ("", "", ())
+    assert read.claims == ""
+
+
+def test_a_byte_order_mark_is_no_obstacle():
+    assert sources(parse_notebook(b"\xef\xbb\xbf" + notebook().encode())) == ["x = 1"]
+
+
+def test_another_kernel_is_noted():
+    read = parse_notebook(notebook(kernelspec={"language": "R"}).encode())
+    assert "R" in read.notes[0]
+
+
+def test_a_notebook_is_found_in_a_zip_among_other_files(tmp_path):
+    members = {
+        "data.csv": "1,2",
+        "otter.py": "raise SystemExit",
+        "__MACOSX/._hw.ipynb": "junk",
+        ".ipynb_checkpoints/hw-checkpoint.ipynb": notebook("old"),
+        "deep/hw.ipynb": notebook("new"),
+    }
+    assert sources(read_notebook(make_zip(tmp_path / "a.zip", members))) == ["new"]
+
+
+def test_the_notebook_of_the_course_is_taken_from_a_zip_of_several(tmp_path):
+    members = {
+        "a.ipynb": notebook("other"),
+        "b/c.ipynb": notebook("ours", imitation_lab={"notebook": "01"}),
+    }
+    read = read_notebook(make_zip(tmp_path / "a.zip", members))
+    assert sources(read) == ["ours"] and "b/c.ipynb" in read.notes[-1]
+
+
+def test_a_broken_notebook_in_a_zip_does_not_hide_a_good_one(tmp_path):
+    members = {"a.ipynb": "{", "b.ipynb": notebook("good")}
+    assert sources(read_notebook(make_zip(tmp_path / "a.zip", members))) == ["good"]
+
+
+def test_names_that_climb_out_of_a_zip_write_nothing(tmp_path):
+    folder = tmp_path / "in" / "side"
+    folder.mkdir(parents=True)
+    path = make_zip(folder / "a.zip", {"../../evil.ipynb": notebook(), "/abs.txt": "x"})
+    before = sorted(tmp_path.rglob("*"))
+    assert sources(read_notebook(path)) == ["x = 1"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_zip_bomb_is_refused_by_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 1 << 20)
+    path = make_zip(tmp_path / "a.zip", {"a.ipynb": " " * (64 << 20)})
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(MalformedError, match="larger than 1 MB"):
+        read_notebook(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04junk", b"not a zip", b"PK\x05\x06" + bytes(18)]
+)
+def test_a_zip_that_is_none_or_empty_is_malformed(tmp_path, content):
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    with pytest.raises(MalformedError):
+        read_notebook(path)
+
+
+def test_a_damaged_member_is_malformed(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"a.ipynb": notebook("x" * 5000)})
+    data = bytearray(path.read_bytes())
+    data[60:70] = b"\xff" * 10
+    path.write_bytes(bytes(data))
+    with pytest.raises(MalformedError):
+        read_notebook(path)
+
+
+def test_a_folder_named_like_a_notebook_is_malformed_or_searched(tmp_path):
+    write(tmp_path / "odd.ipynb" / "inner.ipynb", notebook())
+    assert names(Path(tmp_path)) == ["inner"]
