@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, ModuleType
 
+from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
-from autograder.sandbox import SandboxError, open_sandbox
+from autograder.sandbox import Sandbox, SandboxError, open_sandbox
+from autograder.submissions import Submission, find_submissions
 
 OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -64,37 +66,51 @@ def _positive(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from autograder.submissions import find_submissions
-
-    try:
-        submissions = find_submissions(options.submissions)
-    except FileNotFoundError as error:
-        raise _UsageError(error) from None
-    if not submissions:
-        raise _UsageError("there is no .ipynb and no .zip in what was given.")
+    submissions = _find(options)
+    assignments = _load(options)
     limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
-    secret_folders = [str(folder) for folder in (options.tests, options.out) if folder]
-    # The judge loads its torch while the sandbox loads another one.
-    with ThreadPoolExecutor(1) as loader:
-        loading = loader.submit(importlib.import_module, "autograder.grading")
-        try:
-            sandbox = open_sandbox(options.unsafe, secret_folders)
-        except SandboxError as error:
-            raise _UsageError(error) from None
-        grading: ModuleType = loading.result()
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    sandbox, grading = _start(options)
     signal.signal(signal.SIGTERM, _interrupt)
     with sandbox:
-        try:
-            assignments = grading.load(options.tests, options.assignment)
-        except grading.AssignmentError as error:
-            raise _UsageError(error) from None
-        seed = secrets.randbits(32) if options.seed is None else options.seed
         settings = grading.Settings(seed, limits, options.assignment)
         judge = grading.Judge(sandbox, assignments, settings)
         outcome = grading.grade_all(judge, submissions, options.out, options.jobs)
     if outcome.interrupted:
         return INTERRUPTED
     return GRADER_FAILED if outcome.failures else OK
+
+
+def _find(options: argparse.Namespace) -> list[Submission]:
+    try:
+        submissions = find_submissions(options.submissions)
+    except FileNotFoundError as error:
+        raise _UsageError(error) from None
+    if not submissions:
+        raise _UsageError("there is no .ipynb and no .zip in what was given.")
+    return submissions
+
+
+def _load(options: argparse.Namespace) -> dict[str, Assignment]:
+    try:
+        assignments = load_assignments(options.tests or TESTS)
+    except AssignmentError as error:
+        raise _UsageError(error) from None
+    if options.assignment and options.assignment not in assignments:
+        known = ", ".join(assignments)
+        raise _UsageError(f"there is no assignment {options.assignment}; there are {known}.")
+    return assignments
+
+
+def _start(options: argparse.Namespace) -> tuple[Sandbox, ModuleType]:
+    """Open the sandbox, and load the judge's torch while the sandbox loads another one."""
+    hidden = [str(folder) for folder in (options.tests, options.out) if folder]
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(importlib.import_module, "autograder.grading")
+        try:
+            return open_sandbox(options.unsafe, hidden), loading.result()
+        except SandboxError as error:
+            raise _UsageError(error) from None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -7,13 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.judge import Judge, Settings
 from autograder.report import render_feedback, render_report
 from autograder.results import Result, write_grades, write_json, write_text
 from autograder.submissions import Submission
 
-__all__ = ["AssignmentError", "Judge", "Settings", "grade_all", "load"]
+__all__ = ["Judge", "Settings", "grade_all"]
 
 
 @dataclass
@@ -29,15 +28,6 @@ class Outcome:
     results: list[Result]
     failures: int = 0
     interrupted: bool = False
-
-
-def load(folder: Path | None, only: str) -> dict[str, Assignment]:
-    """Load the assignments, and check that the one that was asked for is among them."""
-    assignments = load_assignments(folder or TESTS)
-    if only and only not in assignments:
-        known = ", ".join(assignments)
-        raise AssignmentError(f"there is no assignment {only}; there are {known}.")
-    return assignments
 
 
 def grade_all(judge: Judge, submissions: Sequence[Submission], out: Path, jobs: int) -> Outcome:

@@ -20,6 +20,9 @@ _ADVICE = {
 }
 
 
+_NOTHING = {"unsafe": False, "backend": "not used", "seed": "none", "versions": {}}
+
+
 @cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -68,7 +71,7 @@ def render_report(results: Sequence[Result]) -> str:
         .get_template("report.html")
         .render(
             results=results,
-            environment=results[0].environment if results else {},
+            environment=results[0].environment if results else _NOTHING,
             statuses=_count(result.status for result in results),
             assignments=[
                 _assignment_view(assignment, [r for r in results if r.assignment is assignment])

@@ -1,0 +1,130 @@
+"""The command: what it takes, what it writes, and how it ends."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSIGNMENTS = Path(__file__).parent / "fixtures" / "assignments"
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "autograder", *map(str, arguments)]
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(another, tmp_path):
+    """A folder of submissions: right, looping, broken, and one beside other files."""
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "alice.ipynb").write_text(another().text())
+    loops = another().answer("draw", "def draw(count, generator):\n    while True: pass")
+    (folder / "bob.ipynb").write_text(loops.text())
+    (folder / "deep" / "=carol.ipynb").write_text("{")
+    (folder / "notes.txt").write_text("no submission")
+    return folder
+
+
+def test_a_folder_is_graded_and_everything_is_written(folder, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--out", out, "--tests", ASSIGNMENTS, "--seed", 3, "--cpu-seconds", 2]
+    done = run("grade", folder, *arguments, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    statuses = {}
+    for name in ("alice", "bob", "=carol"):
+        result = json.loads((out / name / "results.json").read_text())
+        statuses[name] = (result["score"], result["extra_data"]["status"])
+        assert (out / name / "feedback.html").read_text().startswith("<!doctype html>")
+    assert statuses == {"alice": (8, "ok"), "bob": (6, "timeout"), "=carol": (0, "malformed")}
+    with (out / "grades.csv").open(newline="") as file:
+        rows = {row["name"]: row["score"] for row in csv.DictReader(file)}
+    assert rows == {"alice": "8", "bob": "6", "'=carol": "0"}
+    assert (out / "report.html").exists()
+    assert "[3/3]" in done.stdout and "alice" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["grade"],
+        ["grade", "nowhere.ipynb", "--out", "OUT"],
+        ["grade", "EMPTY", "--out", "OUT"],
+        ["grade", "FILE", "--out", "OUT", "--assignment", "99_none"],
+        ["grade", "FILE", "--out", "OUT", "--jobs", "0"],
+        ["grade", "FILE", "--out", "OUT", "--tests", "EMPTY"],
+        [],
+    ],
+    ids=str,
+)
+def test_a_wrong_command_is_explained(arguments, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.ipynb").write_text("{}")
+    places = {"EMPTY": tmp_path / "empty", "FILE": tmp_path / "a.ipynb", "OUT": tmp_path / "out"}
+    done = run(*(places.get(argument, argument) for argument in arguments))
+    assert done.returncode == 2
+    assert done.stderr.strip() and "Traceback" not in done.stderr
+
+
+def test_an_interrupted_run_keeps_what_was_graded(another, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.ipynb").write_text(another().text())
+    sleeper = another().insert(2, "import time\ntime.sleep(10**6)")
+    (folder / "b.ipynb").write_text(sleeper.text())
+    arguments = command("grade", folder, "--out", out, "--tests", ASSIGNMENTS)
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "b" / "results.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads((out / "a" / "results.json").read_text())["score"] == 8
+    unfinished = json.loads((out / "b" / "results.json").read_text())
+    assert unfinished["score"] == 0 and "not finished" in unfinished["tests"][0]["output"]
+    with (out / "grades.csv").open(newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["a"]
+    assert "kept" in printed
+
+
+def test_without_walls_every_result_says_so(another, tmp_path):
+    (tmp_path / "a.ipynb").write_text(another().text())
+    done = run(
+        "grade", tmp_path / "a.ipynb", "--out", tmp_path / "o", "--tests", ASSIGNMENTS, "--unsafe"
+    )
+    assert done.returncode == 0 and "--unsafe" in done.stdout
+    result = json.loads((tmp_path / "o" / "a" / "results.json").read_text())
+    assert result["score"] == 8 and result["extra_data"]["unsafe"] is True
+
+
+def test_without_a_sandbox_nothing_is_run(monkeypatch):
+    from autograder.sandbox import SandboxError, open_sandbox
+    from autograder.sandbox.backends import Namespaces
+
+    monkeypatch.setattr(Namespaces, "problem", lambda self: "there are none here.")
+    with pytest.raises(SandboxError, match="none here") as error:
+        open_sandbox()
+    assert "--unsafe" in str(error.value)
+
+
+def test_the_doctor_names_the_backend_and_what_held():
+    done = run("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "namespaces" in done.stdout and "FAILED" not in done.stdout
+
+
+def test_the_judge_loads_neither_otter_nor_ipython():
+    code = "import sys, autograder.grading; print({'otter', 'IPython'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
