@@ -65,7 +65,8 @@ def find_submissions(paths: Iterable[Path]) -> list[Submission]:
         name = _safe_name(path.stem)
         if name in found or name in _TAKEN:
             name = _other_name(name, path, found)
-            note = f"The name {path.stem} was taken; this submission is {path}."
+            folder = path.resolve().parent.name
+            note = f"The name {path.stem} was taken; this submission is from the folder {folder}."
             found[name] = Submission(name, path, (note,))
         else:
             found[name] = Submission(name, path)

@@ -129,10 +129,10 @@ def _end(worker: int, live: dict[int, int], backend: str, patience: float) -> st
         time.sleep(0.005)
         ended, status, usage = os.wait4(waited_for, os.WNOHANG)
     with contextlib.suppress(ProcessLookupError):
-        if backend == "namespaces":
-            os.kill(worker, signal.SIGKILL)
-        else:
+        if backend != "namespaces":
             os.killpg(worker, signal.SIGKILL)
+        elif not ended:  # else all of it is gone, and its number may be another worker's by now
+            os.kill(worker, signal.SIGKILL)
     if not ended:
         os.waitpid(waited_for, 0)
         return KILLED

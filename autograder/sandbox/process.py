@@ -39,7 +39,8 @@ class Sandbox:
         self.backend = backend
         self._lock = threading.Lock()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the sandbox
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Requests and replies take turns and are small, so a stream keeps them apart.
+        self._control, theirs = socket.socketpair()
         configuration = backend.configuration(secrets) | {"control": theirs.fileno()}
         launcher = ROOT / "autograder" / "inside" / "launch.py"
         self._process = subprocess.Popen(
@@ -136,7 +137,7 @@ def _environment() -> dict[str, str]:
         "USER": "nobody",
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp/matplotlib",
+        "MPLCONFIGDIR": "/tmp",
         "PYTHONHASHSEED": "0",  # the order of a set is a part of what must be reproducible
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -10,7 +10,7 @@ import pytest
 from autograder.assignment import load_assignments
 from autograder.judge import Judge, Settings
 from autograder.limits import Limits
-from autograder.sandbox import open_sandbox
+from autograder.sandbox import SandboxError, open_sandbox
 from autograder.session import Session
 from autograder.submissions import Submission
 
@@ -32,7 +32,11 @@ RIGHT = {
 
 @pytest.fixture(scope="session")
 def sandbox():
-    with open_sandbox(secrets=[str(ASSIGNMENTS)]) as sandbox:
+    try:
+        sandbox = open_sandbox(secrets=[str(ASSIGNMENTS)])
+    except SandboxError as error:
+        pytest.skip(f"no sandbox on this machine: {error}")
+    with sandbox:
         yield sandbox
 
 

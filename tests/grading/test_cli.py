@@ -23,6 +23,9 @@ def run(*arguments):
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
 
 
+pytestmark = pytest.mark.usefixtures("sandbox")  # skipped where there can be none
+
+
 @pytest.fixture
 def folder(another, tmp_path):
     """A folder of submissions: right, looping, broken, and one beside other files."""

@@ -205,13 +205,13 @@ def test_tampering_wins_no_points(grade, blank, source):
 
 def test_the_next_submission_is_graded_as_if_there_had_been_none(grade, another, full, scores):
     hostile = another().insert(
-        2, "import torch\ntorch.randn = torch.mean = None\nopen('/tmp/x', 'w')"
+        2, "import torch\ntorch.randn = torch.mean = None\nopen('trace', 'w')"
     )
     hostile.insert(
         3, "import os\nfor _ in range(5):\n    if os.fork() == 0:\n        while True: pass"
     )
     grade(hostile, "hostile")
-    after = another().insert(2, "import os\nassert not os.path.exists('/tmp/x')\nprint('clean')")
+    after = another().insert(2, "import os\nassert not os.path.exists('trace')\nprint('clean')")
     result = grade(after, "after")
     assert scores(result) == full
     assert any(cell["output"] == "clean\n" for cell in result.cells)
@@ -247,11 +247,9 @@ def test_hidden_inputs_cannot_travel_to_a_public_test_by_file(grade, right):
     """``best_constant`` is tested, hidden test included, before ``draw`` in the notebook's order."""
     right.answer(
         "best_constant",
-        "def best_constant(actions):\n    open('/tmp/seen', 'a').write(f'rows {len(actions)} ')",
+        "def best_constant(actions):\n    open('seen', 'a').write(f'rows {len(actions)} ')",
     )
-    right.answer(
-        "draw", "def draw(count, generator):\n    raise ValueError(open('/tmp/seen').read())"
-    )
+    right.answer("draw", "def draw(count, generator):\n    raise ValueError(open('seen').read())")
     result = grade(right)
     assert "rows 5" in text_of(result)
     assert "rows 17" not in text_of(result)

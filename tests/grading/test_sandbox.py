@@ -88,7 +88,7 @@ for folder, folders, files in os.walk("/"):
             written.append(os.path.join(folder, name))
         except OSError:
             pass
-print(sorted(w for w in written if not w.startswith("/dev/") and w != "/tmp/new"))
+print(sorted(w for w in written if not w.startswith("/dev/") and w != os.path.abspath('new')))
 """
     assert run(session, source) == "[]"
 
