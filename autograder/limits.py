@@ -21,8 +21,8 @@ class Limits:
         open_files: Open files of one process.
     """
 
-    cpu_seconds: int = 30
-    wall_seconds: float = 120.0
+    cpu_seconds: int = 15
+    wall_seconds: float = 60.0
     total_seconds: float = 600.0
     memory_mb: int = 2048
     disk_mb: int = 64
