@@ -23,7 +23,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag not in ("meta", "rect", "br"):
+        if tag not in ("meta", "rect", "br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
