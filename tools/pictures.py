@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -13,20 +14,24 @@ PROJECT = Path(__file__).resolve().parent.parent
 CHOSEN = {"01_the_mean_is_not_an_action": 2}
 
 
-def run_notebook(path: Path) -> nbformat.NotebookNode:
-    """Return a notebook with its outputs, after running it in its own folder.
+def read_to_run(path: Path) -> NotebookNode:
+    """Return a notebook without the cell that packs it, which would wait for a browser to save it."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "grader.export(" not in cell.source]
+    return notebook
+
+
+def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run a notebook in a folder, and return it with its outputs.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
-    notebook = nbformat.read(path, as_version=4)
-    # Nobody hands this one in: the cell that packs it would wait for a browser to save it.
-    notebook.cells = [cell for cell in notebook.cells if "grader.export(" not in cell.source]
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}})
     return client.execute()
 
 
-def figures(notebook: nbformat.NotebookNode) -> list[bytes]:
+def figures(notebook: NotebookNode) -> list[bytes]:
     """Return the PNG files among a notebook's outputs, in order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output["data"].get("image/png") for output in outputs if "data" in output]
@@ -37,7 +42,8 @@ def main() -> None:
     """Run each chosen notebook and write its picture into ``assets/``."""
     for name, index in CHOSEN.items():
         started = time.perf_counter()
-        notebook = run_notebook(PROJECT / "solutions" / f"{name}.ipynb")
+        path = PROJECT / "solutions" / f"{name}.ipynb"
+        notebook = run(read_to_run(path), path.parent)
         (PROJECT / "assets" / f"{name}.png").write_bytes(figures(notebook)[index])
         print(f"{name}: {time.perf_counter() - started:.0f} s")
 

@@ -1,0 +1,60 @@
+"""Every solved notebook, run from top to bottom as an instructor would, with nothing left out."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from nbformat.v4 import new_code_cell
+
+from tools.pictures import PROJECT, read_to_run, run
+
+SOLVED = sorted((PROJECT / "solutions").glob("*.ipynb"))
+LONGEST = 60  # CPU seconds: one thread trains, so an idle machine needs about as much wall time
+
+
+@pytest.fixture(scope="module", params=SOLVED, ids=lambda path: path.stem)
+def finished(request, tmp_path_factory):
+    """A solved notebook with its outputs, and the CPU seconds that its kernel used."""
+    path: Path = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("IMITATION_LAB_FAST", raising=False)
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        notebook = read_to_run(path)
+        notebook.cells.append(new_code_cell("import time; print(time.process_time())"))
+        run(notebook, path.parent)
+    clock = notebook.cells.pop()
+    return SimpleNamespace(cells=notebook.cells, seconds=float(clock.outputs[0].text))
+
+
+def outputs(notebook, kind):
+    every = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[kind] for output in every if kind in output.get("data", {})]
+
+
+def printed(notebook, stream):
+    every = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.text for output in every if output.get("name") == stream)
+
+
+def test_it_takes_less_than_a_minute(finished):
+    assert finished.seconds < LONGEST
+
+
+def test_all_checks_pass_hidden_ones_too(finished):
+    checks = [cell for cell in finished.cells if cell.source.startswith("grader.check(")]
+    texts = [output.data["text/plain"] for cell in checks for output in cell.outputs]
+    assert len(texts) == len(checks) > 0
+    assert all("passed" in text and "fail" not in text.lower() for text in texts), texts
+
+
+def test_every_picture_is_described(finished):
+    pictures = outputs(finished, "image/png")
+    described = [text for text in outputs(finished, "text/html") if "<img" in text]
+    assert len(pictures) == len(described) > 0
+    assert all('alt="' in text and 'alt=""' not in text for text in described)
+
+
+def test_progress_bars_keep_their_final_state(finished):
+    bars = printed(finished, "stderr")
+    if "steps" in bars:
+        assert "100%" in bars and "loss" in bars
