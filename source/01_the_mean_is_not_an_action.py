@@ -85,6 +85,9 @@ device = best_device()
 #
 # Both drivers drive from the same hundred starts. So in every situation, left and right are seen
 # equally often.
+#
+# Is this a contrived case? Hardly. It happens whenever more than one person demonstrates, and often
+# enough when one person does.
 
 # %% tags=["train"]
 task = Fork()
@@ -109,7 +112,7 @@ show(
 # %% [markdown]
 # ## Behaviour cloning by regression
 #
-# The lecture's first algorithm needs one line. The policy is deterministic,
+# The lecture's first algorithm, version 0, needs one line. The policy is deterministic,
 # $\hat a = \pi_\theta(o)$, and we minimise the squared distance to the expert's action:
 #
 # $$
@@ -499,6 +502,8 @@ def conditional_mean__by_distance(observations, actions, query):
 # The curve on the left is the density of the drivers' lateral commands. Drag the two peaks. Change
 # their shares. Watch the line that marks the best constant, and the loss beside it.
 #
+# On its axes left is negative, as on a number line.
+#
 # - Make the peaks symmetric. Where is the best constant? How many drivers ever chose it?
 # - Give one driver 90 % of the data. Is the best constant now a good action?
 # - Push the peaks together. From where on does regression do well?
@@ -757,9 +762,10 @@ show(
 # %% [markdown]
 # ## A wider guess
 #
-# A policy should be a distribution. The simplest one for continuous actions is a Gaussian: let the
-# network predict a mean $\mu$ and a standard deviation $\sigma$ for every action dimension, and
-# maximise the log-probability of the expert's actions,
+# A policy should be a distribution. That is the lecture's version 1: maximise the log-probability of
+# the expert's actions under the policy. The simplest distribution for continuous actions is a
+# Gaussian. Let the network predict a mean $\mu$ and a standard deviation $\sigma$ for every action
+# dimension. Then
 #
 # $$
 # \log \mathcal{N}(a; \mu, \sigma) = \sum_{d} \left[

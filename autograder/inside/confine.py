@@ -14,7 +14,6 @@ from autograder.inside import linux, worker
 from autograder.inside.ending import DIED, EXIT_CODES, how_ended
 from autograder.limits import Limits
 
-SCRATCH = "/tmp"
 _HIGHEST_FILE = 4096  # the zygote holds a dozen
 
 
@@ -108,11 +107,11 @@ def _build_scratch(limits: Limits) -> None:
     linux.make_mounts_private()
     flags = linux.MS_NOSUID | linux.MS_NODEV
     size = f"size={limits.disk_mb}m,nr_inodes=4096,mode=700"
-    linux.mount("tmpfs", SCRATCH, "tmpfs", flags, size)
+    linux.mount("tmpfs", linux.SCRATCH, "tmpfs", flags, size)
     linux.mount("proc", "/proc", "proc", flags | linux.MS_NOEXEC)
     # A namespace within this one would give its maker capabilities, and the kernel's bugs to try.
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    os.chdir(SCRATCH)
+    os.chdir(linux.SCRATCH)
 
 
 def _prefer_to_die() -> None:

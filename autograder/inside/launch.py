@@ -82,14 +82,27 @@ def _build_root(binds: list[str], masks: list[str]) -> None:
     for path in masks:
         if Path(path).is_dir():
             linux.mount("tmpfs", path, "tmpfs", linux.MS_RDONLY, "size=4k")
-    for folder in ("/tmp", "/proc"):
-        Path(folder).mkdir(exist_ok=True)
-    Path("/dev/shm").symlink_to("/tmp")
+    for folder in (linux.SCRATCH, "/proc"):
+        Path(folder).mkdir()
+    _offer_scratch()
     linux.mount("proc", "/proc", "proc", private | linux.MS_NOEXEC)
-    linux.mount("tmpfs", "/tmp", "tmpfs", private, "size=64m,mode=777")
+    linux.mount("tmpfs", linux.SCRATCH, "tmpfs", private, "size=64m,mode=777")
     linux.forget(_OLD_ROOT)
     linux.make_read_only("/", recursive=False)
-    os.chdir("/tmp")
+    os.chdir(linux.SCRATCH)
+
+
+def _offer_scratch() -> None:
+    """Let programs find the one folder that they may write to.
+
+    It is not called /tmp: the project or Python may lie below the machine's, and would be covered.
+    """
+    from autograder.inside import linux
+
+    Path("/dev/shm").symlink_to(linux.SCRATCH)
+    if not Path("/tmp").exists():
+        Path("/tmp").symlink_to(linux.SCRATCH)
+    os.environ.update(HOME=linux.SCRATCH, TMPDIR=linux.SCRATCH, MPLCONFIGDIR=linux.SCRATCH)
 
 
 def _show(path: Path, real: Path) -> None:

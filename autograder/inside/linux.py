@@ -26,6 +26,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 
 NOBODY = 65534
+SCRATCH = "/scratch"  # the one folder of the sandbox that can be written to
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -35,7 +35,8 @@ def sandbox():
     try:
         sandbox = open_sandbox(secrets=[str(ASSIGNMENTS)])
     except SandboxError as error:
-        pytest.skip(f"no sandbox on this machine: {error}")
+        reason = str(error).splitlines()[1] if "\n" in str(error) else str(error)
+        pytest.skip(f"no sandbox on this machine: {reason}")
     with sandbox:
         yield sandbox
 

@@ -1,7 +1,10 @@
 """The sandbox: what a submission finds in there, and what it can do to the world. Nothing."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -283,3 +286,15 @@ def f():
     session.run(source, "cell", ["f"])
     with pytest.raises(RemoteError, match="Bomb"):
         session.call("f", (), {})
+
+
+def test_a_project_below_the_machines_own_tmp_works_too(tmp_path):
+    """The sandbox has a /tmp of its own, which must not cover the project."""
+    for package in ("autograder", "imitation_lab"):
+        ignored = shutil.ignore_patterns("__pycache__", "tests")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    program = "from autograder.sandbox import open_sandbox\nopen_sandbox().close()"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == 0, ran.stderr
