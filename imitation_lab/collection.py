@@ -16,8 +16,8 @@ def demonstrate(
 ) -> Demonstrations:
     """Let every driver drive from the same starts, and keep the episodes that succeed.
 
-    The same starts for all: in every situation each driver's choice is seen equally often. Nothing
-    in the observation then tells which way to go, which is what makes regression average.
+    The same starts for all: up to the moment of choice nothing in the observation tells who drives,
+    and so which way to go. That is what makes regression average.
 
     Args:
         task: The environment.

@@ -43,7 +43,7 @@ POLICY_LOOKS = {
 }
 DRIVER_LOOKS = {
     "left": Look(OKABE_ITO["blue"], "<"),
-    "right": Look(OKABE_ITO["orange"], ">", "--"),
+    "right": Look(OKABE_ITO["reddish_purple"], ">", "--"),
 }
 OUTCOME_LOOKS = {
     "reached the goal": Look(OKABE_ITO["bluish_green"], "o"),
@@ -173,6 +173,8 @@ def plot_success_rates(
         looks: One per row.
     """
     bounds = intervals or [rate.interval for rate in rates.values()]
+    if any(bound is None for bound in bounds):
+        raise ValueError("an interval is None: is the question that asks for it answered?")
     looks = looks or [POLICY_LOOKS["expert"]] * len(rates)
     rows = np.arange(len(rates))[::-1]
     for row, rate, (low, high), look in zip(rows, rates.values(), bounds, looks, strict=True):

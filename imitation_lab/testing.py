@@ -56,7 +56,9 @@ def _seed_sequence(seed: int | str) -> Iterator[int]:
 def check_answered(value: Any, name: str) -> None:
     """Fail when ``value`` is what an unanswered function returns: nothing, or the ``...`` itself."""
     if value is None:
-        raise AssertionError(f"{name} returned None: replace the `...` with your answer.")
+        raise AssertionError(
+            f"{name} returned None: replace the `...` with your answer, and `return` it."
+        )
     if value is Ellipsis:
         raise AssertionError(f"{name} still contains the `...`: replace it with your answer.")
 

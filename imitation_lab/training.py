@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,10 +121,13 @@ def train(
     )
     data = _training_data(policy, demonstrations, normalizers, device)
     steps = range(_num_steps(settings))
-    bar = tqdm(steps, desc=description, disable=not progress, unit=" steps")
+    # Not on stderr, which notebooks paint as an error.
+    bar = tqdm(steps, description, disable=not progress, unit=" steps", file=sys.stdout)
     started = time.perf_counter()
     with bar, one_thread():
         losses, interrupted = _descend(policy.to(device).train(), data, settings, seed, bar)
+    if interrupted:
+        print(f"stopped after {len(losses)} of {len(steps)} steps; what was learnt is kept")
     policy.eval()
     seconds = time.perf_counter() - started
     return TrainingRun(policy, normalizers, losses, seconds, interrupted)

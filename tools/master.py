@@ -21,14 +21,19 @@ TRAIN_TAGS = ["train", "otter_ignore"]  # Otter's graders leave out cells with i
 _LOCKED = {"editable": False, "deletable": False}
 
 # Where the check cells find their tests, from the folder of the notebook.
-STUDENT_TESTS = 'tests_dir="tests/'
-INSTRUCTOR_TESTS = 'tests_dir="../autograder/tests/'
+STUDENT_TESTS = 'checks = Path("tests/'
+INSTRUCTOR_TESTS = 'checks = Path("../autograder/tests/'
 
 _OPENING = """\
 # Run this cell first: the check cells below need it.
+from pathlib import Path
+
 import otter
 
-grader = otter.Notebook("{name}.ipynb", tests_dir="tests/{name}")"""
+checks = Path("tests/{name}")
+if not checks.is_dir():
+    print("The checks of this notebook are not here. Open it in the course's folder notebooks/.")
+grader = otter.Notebook("{name}.ipynb", tests_dir=str(checks))"""
 
 _CLOSING = """\
 ## Check everything, and hand in
@@ -38,7 +43,10 @@ a zip file, `{name}_<date>.zip`, in the folder of this notebook. Hand in that fi
 
 - Keep the name of this notebook. The cell packs the file called `{name}.ipynb`.
 - What is packed is what was saved. If a warning says that the notebook could not be saved, save it
-  yourself (Ctrl+S, on a Mac Cmd+S) and run the cell again.
+  yourself (Ctrl+S, on a Mac Cmd+S) and run the cell again. If the warning stays, the open notebook has
+  another name: give it back its old one.
+- Cells that train or draw are not run when your work is graded. Put imports and helpers that your
+  answers need into the cells of the answers.
 - Hidden tests are run after you hand in. They look more closely than the checks here."""
 
 _CHECK_ALL = "grader.check_all()"
@@ -134,6 +142,21 @@ def quoted(text: str) -> str:
     return escaped.encode("ascii", "backslashreplace").decode()
 
 
+def guard(test: Test) -> str:
+    """Return the test with a first line that notices an answer whose cell was not run.
+
+    Graders pass None for a name that is not defined.
+    """
+    lines = test.source.split("\n")
+    function = test.function
+    docstring = function.body[0]
+    checks = [
+        f'    assert {name} is not None, "{name} is not defined yet: run the cell with your answer."'
+        for name in (argument.arg for argument in function.args.args)
+    ]
+    return "\n".join([*lines[: docstring.end_lineno], *checks, *lines[docstring.end_lineno :]])
+
+
 def ascii_source(test: Test) -> str:
     """Return the test with escapes for letters beyond ASCII.
 
@@ -142,9 +165,10 @@ def ascii_source(test: Test) -> str:
     Raises:
         BuildError: If a letter beyond ASCII stands outside an ordinary string.
     """
-    source = test.source.encode("ascii", "backslashreplace").decode()
+    guarded = guard(test)
+    source = guarded.encode("ascii", "backslashreplace").decode()
     try:
-        same = ast.dump(ast.parse(source)) == ast.dump(ast.parse(test.source))
+        same = ast.dump(ast.parse(source)) == ast.dump(ast.parse(guarded))
     except SyntaxError:
         same = False
     if not same:

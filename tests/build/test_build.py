@@ -13,6 +13,7 @@ import pytest
 from tools import build as verb
 from tools.build import GENERATED, PROJECT, build
 from tools.error import BuildError
+from tools.master import guard
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -129,7 +130,8 @@ def test_an_answer_has_the_same_id_in_both_notebooks(built):
     )
     differing = [cell["id"] for cell, other in zip(student, solved, strict=True) if cell != other]
     questions = read(built / "autograder" / "tests" / "01_sample" / "assignment.json")["questions"]
-    assert differing == [question["cell"] for question in questions]
+    opening = "01_sample-01"  # says where the tests lie, which is not the same place
+    assert differing == [opening, *(question["cell"] for question in questions)]
 
 
 def test_the_notebook_names_its_assignment(built):
@@ -175,7 +177,15 @@ def test_the_description_holds_the_questions(built):
 def test_test_files_hold_the_authors_text(built, sample):
     path = built / "autograder" / "tests" / "01_sample" / "best_constant.py"
     hidden = sample.questions[0].hidden[0]
-    assert hidden.source in path.read_text(encoding="utf-8")
+    assert guard(hidden) in path.read_text(encoding="utf-8")
+
+
+def test_a_check_before_the_answer_was_run_says_so(sample):
+    test = sample.questions[0].public[0]
+    namespace = {}
+    exec(guard(test), namespace)
+    with pytest.raises(AssertionError, match="best_constant is not defined yet: run the cell"):
+        namespace[test.name](best_constant=None)
 
 
 def test_test_files_are_ascii_for_machines_with_another_encoding(built):

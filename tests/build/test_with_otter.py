@@ -68,7 +68,9 @@ def test_a_blank_gets_nothing(built, tmp_path):
 def test_a_check_shows_the_sentence_and_the_message(worked):
     shown = output(worked, 'grader.check("Scale")')
     assert "Twice one is two." in shown
-    assert "Scale.forward returned None: replace the `...` with your answer." in shown
+    assert (
+        "Scale.forward returned None: replace the `...` with your answer, and `return` it." in shown
+    )
 
 
 def test_quotes_line_breaks_and_letters_of_a_message_survive(worked):

@@ -55,6 +55,6 @@ def test_every_picture_is_described(finished):
 
 
 def test_progress_bars_keep_their_final_state(finished):
-    bars = printed(finished, "stderr")
+    bars = printed(finished, "stdout")
     if "steps" in bars:
         assert "100%" in bars and "loss" in bars

@@ -3,37 +3,39 @@ from otter.test_files import test_case
 OK_FORMAT = False
 
 name = "gaussian_log_prob"
-points = [1, 2, 1]
+points = [1, 3, 2]
 
 @test_case(points=None, hidden=False,
-    failure_message="At its mean, a standard normal in one dimension has density 1/sqrt(2\u03c0).")
-def test_gaussian_log_prob_of_the_standard_normal(gaussian_log_prob):
-    """At its mean, a standard normal in one dimension has density 1/sqrt(2\u03c0)."""
+    failure_message="At its mean, a Gaussian with \u03c3 = 2 in two dimensions has density 1/(8\u03c0).")
+def test_gaussian_log_prob_at_its_mean(gaussian_log_prob):
+    """At its mean, a Gaussian with \u03c3 = 2 in two dimensions has density 1/(8\u03c0)."""
+    assert gaussian_log_prob is not None, "gaussian_log_prob is not defined yet: run the cell with your answer."
     import math
 
     import torch
 
     from imitation_lab.testing import check_answered, check_close, check_shape
 
-    zeros = torch.zeros(4, 1)
-    log_prob = gaussian_log_prob(zeros, zeros, zeros)
+    mean, log_std = torch.ones(4, 2), torch.full((4, 2), math.log(2))
+    log_prob = gaussian_log_prob(mean, log_std, mean)
     check_answered(log_prob, "gaussian_log_prob")
     check_shape(log_prob, (4,), "sum over the action dimensions, and keep the batch.")
-    check_close(
-        log_prob, [-0.5 * math.log(2 * math.pi)] * 4, "is the constant there, and the sign right?"
-    )
+    expected = [-math.log(8 * math.pi)] * 4
+    check_close(log_prob, expected, "sum the formula over both dimensions, its constant too.")
 
 @test_case(points=None, hidden=True,
     failure_message="The log-probabilities agree with torch.distributions, close to the mean and far from it.")
 def test_gaussian_log_prob_agrees_with_torch(gaussian_log_prob):
     """The log-probabilities agree with torch.distributions, close to the mean and far from it."""
+    assert gaussian_log_prob is not None, "gaussian_log_prob is not defined yet: run the cell with your answer."
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
     for batch, action_dim, distance in [(7, 3, 1.0), (1, 1, 2.0), (5, 2, 60.0)]:
-        mean, log_std, noise = torch.randn(3, batch, action_dim, generator=generator)
+        mean, noise = torch.randn(2, batch, action_dim, generator=generator)
+        log_std = 7 * torch.rand(batch, action_dim, generator=generator) - 5
         actions = mean + distance * log_std.exp() * noise
         log_prob = gaussian_log_prob(mean, log_std, actions)
         check_answered(log_prob, "gaussian_log_prob")
@@ -51,6 +53,7 @@ def test_gaussian_log_prob_agrees_with_torch(gaussian_log_prob):
     failure_message="The gradient with respect to mean and log_std is the closed form's.")
 def test_gaussian_log_prob_has_a_gradient(gaussian_log_prob):
     """The gradient with respect to mean and log_std is the closed form's."""
+    assert gaussian_log_prob is not None, "gaussian_log_prob is not defined yet: run the cell with your answer."
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator

@@ -9,6 +9,7 @@ points = [1, 2, 1]
     failure_message="Nothing in ten trials: the interval starts at zero, but does not end there.")
 def test_wilson_interval_when_nothing_succeeds(wilson_interval):
     """Nothing in ten trials: the interval starts at zero, but does not end there."""
+    assert wilson_interval is not None, "wilson_interval is not defined yet: run the cell with your answer."
     import torch
 
     from imitation_lab.testing import check_answered, check_close, check_shape
@@ -26,15 +27,18 @@ def test_wilson_interval_when_nothing_succeeds(wilson_interval):
     failure_message="The interval agrees with an independent implementation, for many counts.")
 def test_wilson_interval_agrees_with_scipy(wilson_interval):
     """The interval agrees with an independent implementation, for many counts."""
+    assert wilson_interval is not None, "wilson_interval is not defined yet: run the cell with your answer."
     import torch
     from scipy.stats import binomtest, norm
 
     from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
     generator = fresh_generator()
-    for _ in range(10):
+    counts = [(0, 17), (23, 23)]
+    for _ in range(8):
         trials = int(torch.randint(1, 400, (), generator=generator))
-        successes = int(torch.randint(0, trials + 1, (), generator=generator))
+        counts.append((int(torch.randint(0, trials + 1, (), generator=generator)), trials))
+    for successes, trials in counts:
         interval = wilson_interval(successes, trials)
         check_answered(interval, "wilson_interval")
         check_shape(torch.as_tensor(interval), (2,), "return the pair (low, high).")
@@ -47,6 +51,7 @@ def test_wilson_interval_agrees_with_scipy(wilson_interval):
     failure_message="A larger z gives the wider interval that belongs to it.")
 def test_wilson_interval_uses_z(wilson_interval):
     """A larger z gives the wider interval that belongs to it."""
+    assert wilson_interval is not None, "wilson_interval is not defined yet: run the cell with your answer."
     import torch
     from scipy.stats import binomtest, norm
 

@@ -68,7 +68,8 @@ const withStrongNumbers = (text) =>
     .map((part, i) => (i % 2 ? html("strong", {}, part) : part));
 
 function drawPanel(panel, scene) {
-  const width = panel.node.clientWidth || 320; // 0 in a tab that is not shown yet
+  const width = panel.node.clientWidth;
+  if (width === 0) return; // hidden for now: the observer of its size draws it when it is shown
   panel.node.setAttribute("viewBox", `0 0 ${width} ${panel.node.getAttribute("height")}`);
   panel.draw({ ...scene, width, x: actionScale(width) });
 }
