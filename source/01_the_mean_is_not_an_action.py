@@ -629,13 +629,13 @@ def test_wilson_interval_uses_z(wilson_interval):
 
     from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
-    z = 0.5 + 2.5 * float(torch.rand((), generator=fresh_generator()))
-    interval = wilson_interval(7, 20, z)
-    check_answered(interval, "wilson_interval")
-    check_shape(torch.as_tensor(interval), (2,), "return the pair (low, high).")
-    oracle = binomtest(7, 20).proportion_ci(1 - 2 * norm.sf(z), method="wilson")
-    check_close(interval[0], float(oracle.low), "the lower bound is off where z is not 1.96.")
-    check_close(interval[1], float(oracle.high), "the upper bound is off where z is not 1.96.")
+    for z in (0.5 + 2.5 * torch.rand(5, generator=fresh_generator())).tolist():
+        interval = wilson_interval(7, 20, z)
+        check_answered(interval, "wilson_interval")
+        check_shape(torch.as_tensor(interval), (2,), "return the pair (low, high).")
+        oracle = binomtest(7, 20).proportion_ci(1 - 2 * norm.sf(z), method="wilson")
+        check_close(interval[0], float(oracle.low), "the lower bound is off where z is not 1.96.")
+        check_close(interval[1], float(oracle.high), "the upper bound is off where z is not 1.96.")
 
 
 # %% tags=["wrong"]
