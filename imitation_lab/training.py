@@ -190,7 +190,8 @@ def _descend(
             losses[step] = loss.detach()
             # Reading the loss makes a GPU wait: twenty times in all is often enough.
             if step % max(1, steps // 20) == 0 or step == steps - 1:
-                bar.set_postfix_str(f"loss {_last_if_finite(losses[: step + 1]):.4g}")
+                shown = f"loss {_last_if_finite(losses[: step + 1]):.4g}"
+                bar.set_postfix_str(shown, refresh=False)
     except KeyboardInterrupt:
         return losses[:step].cpu(), True
     return losses.cpu(), False
