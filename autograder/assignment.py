@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent / "tests"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCHEMA = 1
 
 
@@ -86,12 +87,21 @@ class Question:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One notebook's questions and pristine cells."""
+    """One notebook's questions and pristine cells.
+
+    Attributes:
+        notebook: Its name.
+        title: Its title.
+        cells: Its code cells.
+        questions: Its questions, in order.
+        texts: Its markdown cells, as far as the student's notebook lies beside the assignment.
+    """
 
     notebook: str
     title: str
     cells: tuple[PristineCell, ...]
     questions: tuple[Question, ...]
+    texts: tuple[str, ...] = ()
 
     @cached_property
     def points(self) -> float:
@@ -146,7 +156,16 @@ def load_assignment(folder: Path) -> Assignment:
             for cell in data["cells"]
         ),
         questions=tuple(_load_question(folder, question) for question in data["questions"]),
+        texts=_load_texts(NOTEBOOKS / f"{data['notebook']}.ipynb"),
     )
+
+
+def _load_texts(path: Path) -> tuple[str, ...]:
+    """Return what the course wrote in a notebook, so that no student is taken for its author."""
+    if not path.exists():
+        return ()
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return tuple("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
 def _load_question(folder: Path, data: dict[str, Any]) -> Question:

@@ -14,6 +14,8 @@ from autograder.submissions import Cell, Notebook
 
 ANSWERED, BLANK, MISSING = "answered", "blank", "missing"
 PRISTINE, ANSWER, ADDED, EDITED = "pristine", "answer", "added", "edited"
+MARKDOWN = "markdown"
+PLACEHOLDER = "_Type your answer here, replacing this text._"
 
 Names = list[str] | None
 
@@ -194,22 +196,38 @@ class _Planner:
 
 
 def _written_answers(assignment: Assignment, notebook: Notebook) -> dict[str, str]:
-    return {
-        question.name: _written_answer(question, notebook.cells)
-        for question in assignment.questions
-        if question.written
-    }
+    written = [question for question in assignment.questions if question.written]
+    headings = [_topic(question.title) for question in assignment.questions]
+    texts = {_normal(text) for text in (*assignment.texts, PLACEHOLDER)}
+    answers = {}
+    for question in written:
+        cell = _written_cell(question, notebook.cells)
+        course_text = cell is None or _normal(cell.source) in texts or _has_heading(cell, headings)
+        answers[question.name] = "" if course_text or cell is None else cell.source.strip()
+    return answers
 
 
-def _written_answer(question: Question, cells: Sequence[Cell]) -> str:
-    """Return the text in a written question's cell, or below the question's heading."""
-    for cell in cells:
-        if cell.id == question.cell:
-            return cell.source
-    for position, cell in enumerate(cells[:-1]):
-        if question.title and question.title in cell.source:
-            return cells[position + 1].source
-    return ""
+def _written_cell(question: Question, cells: Sequence[Cell]) -> Cell | None:
+    """Return the markdown cell below the question's heading, or else the one with its id.
+
+    Ids count from the notebook's start: they name other cells once a question was inserted.
+    """
+    exact = [i for i, c in enumerate(cells) if c.kind == MARKDOWN and question.title in c.source]
+    headed = exact or [i for i, c in enumerate(cells) if _has_heading(c, [_topic(question.title)])]
+    if headed:
+        below = next(iter(cells[headed[0] + 1 :]), None)
+        return below if below and below.kind == MARKDOWN else None
+    return next((c for c in cells if c.id == question.cell and c.kind == MARKDOWN), None)
+
+
+def _has_heading(cell: Cell, topics: Sequence[str]) -> bool:
+    lines = cell.source.splitlines() if cell.kind == MARKDOWN else []
+    return any(line.startswith("#") and _topic(line) in topics for line in lines)
+
+
+def _topic(heading: str) -> str:
+    """Return a heading without its number, which shifts when a question is inserted before it."""
+    return heading.partition(" · ")[2].strip() or heading.lstrip("# ").strip()
 
 
 def _normal(source: str) -> str:

@@ -1,6 +1,7 @@
 """Which cells are run: a right answer is found wherever the student put it."""
 
 import ast
+import dataclasses
 
 import pytest
 
@@ -164,6 +165,45 @@ def test_written_answers_are_found_by_id_or_below_their_heading(plan, right):
     right.cells[-1] = {"cell_type": "markdown", "source": "Because."}
     right.cells.insert(-1, heading)
     assert plan(right).written == {"is_it_luck": "Because."}
+
+
+def markdown(source, cell_id=""):
+    return {"cell_type": "markdown", "source": source, "id": cell_id}
+
+
+HEADING = markdown("### Question 4 · In your own words\nWhy?")
+
+
+def test_ids_that_shifted_do_not_make_the_courses_text_an_answer(plan, right):
+    right.cells[-1:] = [
+        markdown("The course says this.", "00_sample-12"),
+        markdown("### Question 3 · In your own words\nWhy?", "00_sample-13"),
+        markdown("Because.", "00_sample-14"),
+    ]
+    assert plan(right).written == {"is_it_luck": "Because."}
+
+
+def test_a_code_cell_is_no_written_answer(plan, right):
+    right.cells[-1] = right.code("x = 1", "00_sample-12")
+    assert plan(right).written == {"is_it_luck": ""}
+    right.cells.insert(-1, HEADING)
+    assert plan(right).written == {"is_it_luck": ""}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" \n", "_Type your answer here, replacing this text._\n", "## Question 1 · The best constant"],
+)
+def test_what_the_student_did_not_write_is_no_answer(plan, right, text):
+    right.cells[-1:] = [HEADING, markdown(text, "00_sample-12")]
+    assert plan(right).written == {"is_it_luck": ""}
+
+
+def test_text_of_the_pristine_notebook_is_no_answer(assignment, right):
+    course = dataclasses.replace(assignment, texts=("It is luck.",))
+    notebook = parse_notebook(right.text().encode())
+    names = [names_of(cell.source) for cell in notebook.code]
+    assert make_plan(course, notebook, names).written == {"is_it_luck": ""}
 
 
 @pytest.mark.parametrize("evidence", ["claim", "ids", "names", "file"])
