@@ -105,7 +105,7 @@ def test_every_step_has_a_finite_loss_and_the_policy_is_left_in_evaluation_mode(
     assert run.seconds > 0
 
 
-def test_an_interrupt_keeps_what_was_learnt():
+def test_an_interrupt_keeps_what_was_learnt_and_says_so(capsys):
     class Interrupted(LinearPolicy):
         def loss(self, observations, actions, generator=None):
             if self.calls == 7:
@@ -115,6 +115,7 @@ def test_an_interrupt_keeps_what_was_learnt():
     policy = Interrupted()
     run = quiet_train(policy)
     assert run.interrupted
+    assert "steps; what was learnt is kept" in capsys.readouterr().out
     assert run.losses.shape == (7,) and run.losses.isfinite().all()
     assert run.policy is policy and policy.line.weight.abs().max() > 0
     full = quiet_train(LinearPolicy())
@@ -175,7 +176,7 @@ def test_demonstrations_of_other_dimensions_are_refused():
 
 def test_training_shows_its_progress_with_loss_and_speed(capsys):
     train(LinearPolicy(), draw_demonstrations(), SHORT, device="cpu", description="a line")
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
     assert "a line" in shown and "40/40" in shown
     assert re.search(r"steps/s.*loss \d", shown)
 
