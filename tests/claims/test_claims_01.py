@@ -21,7 +21,7 @@ from tools.source import read_notebook
 
 SOURCE = Path(__file__).parents[2] / "source" / "01_the_mean_is_not_an_action.py"
 FRESH_SEEDS = range(1000, 1010)
-pytestmark = [pytest.mark.claims, pytest.mark.xdist_group("claims 01")]
+pytestmark = pytest.mark.claims
 
 
 def seeded(seed):
