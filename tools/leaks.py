@@ -2,12 +2,16 @@
 
 Two nets, since either alone has holes. Everything in the student's folder must be accounted for: each
 cell and each test must be one that the source shows to students, read here without Otter's help. And no
-file may name a hidden test or a listed answer, or hold the lines that were taken out of a solution, even
-where the author wrote them into a cell that students see.
+file may name a hidden test or a listed answer, or hold what was taken out of a solution, even where the
+author wrote it: no whole passage anywhere, and no single line in prose, comments, strings or tests. A
+line may stand as code in a cell: there the course needs it, and the author chose to show it.
 """
 
+import ast
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,8 +27,12 @@ _WRITTEN_PROMPT = "_Type your answer here, replacing this text._"
 _MARK = re.compile(r"# ?(BEGIN |END )?SOLUTION")
 _REMEDY = "Nothing was written. See what reaches the students there, and correct source or build."
 
-# Characters. A shorter passage, such as `return actions.mean(dim=0)`, may well stand elsewhere by chance.
-_TELLING = 40
+# Characters besides white space. Code that is shorter may well stand elsewhere by chance.
+_TELLING_PASSAGE = 40
+_TELLING_LINE = 19  # actions.mean(dim=0)
+
+_LEAD = re.compile(r"^(return\b|yield\b|assert\b|[\w.,\[\] ]+(:[^=]+)?[-+*/@%&|]{0,2}=(?!=))")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def check_student_folder(folder: Path, notebooks: Iterable[Notebook]) -> None:
@@ -46,6 +54,7 @@ def check_student_folder(folder: Path, notebooks: Iterable[Notebook]) -> None:
                 _check_tests(folder / "tests" / notebook.name / f"{question.name}.py", question)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         _check_secrets(path, notebooks)
+        _check_lines(path, notebooks)
 
 
 def _check_files(folder: Path, notebooks: tuple[Notebook, ...]) -> None:
@@ -141,8 +150,53 @@ def _secrets(question: Question) -> Iterator[tuple[str, str]]:
         yield answer.name, f"a {answer.cell.tag} answer"
     solution = question.solution
     for passage in [solution.source] if question.written else secret_passages(solution):
-        if len(_squeeze(passage)) >= _TELLING:
+        if len(_squeeze(passage)) >= _TELLING_PASSAGE:
             yield passage, "the solution"
+
+
+def _check_lines(path: Path, notebooks: tuple[Notebook, ...]) -> None:
+    """Refuse a single line of a solution where a student would read it as a hint."""
+    questions = [question for notebook in notebooks for question in notebook.questions]
+    lines = [(line, question.name) for question in questions for line in _telling_lines(question)]
+    for place, text in _places(path):
+        squeezed = _squeeze(text)
+        for line, question in lines:
+            if _squeeze(line) in squeezed:
+                problem = f"{place} gives away a line of the solution of question {question}"
+                raise BuildError(path.name, f"{problem}: `{line}`.", _REMEDY)
+
+
+def _telling_lines(question: Question) -> Iterator[str]:
+    """Yield each secret line, or sentence, that is long enough to be no accident."""
+    if question.written:
+        lines = _SENTENCE_END.split(question.solution.source)
+        yield from (line for line in lines if len(_squeeze(line)) >= _TELLING_PASSAGE)
+        return
+    for line in "\n".join(secret_passages(question.solution)).split("\n"):
+        code = line.strip().partition("  #")[0].strip("#, ")
+        # The head of a block says little: `with torch.no_grad():` stands everywhere.
+        enough = _TELLING_PASSAGE if code.endswith(":") else _TELLING_LINE
+        value = _LEAD.sub("", code).strip()
+        yield from (text for text in (value, code) if len(_squeeze(text)) >= enough)
+
+
+def _places(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield what students read in a file, with its place: all but the code of a notebook's cells."""
+    if path.suffix != ".ipynb":
+        yield "it", path.read_text(encoding="utf-8")
+        return
+    for cell in nbformat.read(path, as_version=4).cells:
+        text = _comments_and_strings(cell.source) if cell.cell_type == "code" else cell.source
+        yield _cell_name(cell), text
+
+
+def _comments_and_strings(source: str) -> str:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    constants = (
+        node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)
+    )
+    return "\n".join(comments + [value for value in constants if isinstance(value, str)])
 
 
 def _squeeze(text: str) -> str:
@@ -150,5 +204,9 @@ def _squeeze(text: str) -> str:
 
 
 def _leak(path: Path, cell: NotebookNode, fault: str) -> BuildError:
+    return BuildError(path.name, f"{_cell_name(cell)} {fault}.", _REMEDY)
+
+
+def _cell_name(cell: NotebookNode) -> str:
     first_line = cell.source.split("\n")[0]
-    return BuildError(path.name, f"cell {cell.id} `{first_line}` {fault}.", _REMEDY)
+    return f"cell {cell.id} `{first_line}`"

@@ -163,3 +163,85 @@ def test_a_short_line_of_a_solution_may_stand_elsewhere(course, student_folder):
     script.write_text(text, encoding="utf-8")
     change_cell(student_folder, shown, source="scaled = torch.ones(2)")
     check_student_folder(student_folder, read_course(course))
+
+
+# Single lines ------------------------------------------------------------------------------------
+
+LINES = {  # and what they return or assign
+    "return actions.mean(dim=0)": "actions.mean(dim=0)",
+    "matches = (observations == query).all(dim=1)": "(observations == query).all(dim=1)",
+    "self.a[0] += torch.randn(mean.shape, generator=generator)": "torch.randn(mean.shape, generator=generator)",
+}
+SOLUTION = "    return actions.mean(dim=0)  # SOLUTION"
+PROSE, CODE = "It holds one of everything", "print(best_constant(torch.ones(2, 2)))"
+HINTS = {
+    "a whole line": (PROSE, "Write `{line}`. {prose}"),
+    "its value": (PROSE, "Take `{value}`. {prose}"),
+    "other white space": (PROSE, "Take `{spread}`. {prose}"),
+    "a comment": (CODE, "print(0)  # {value}"),
+    "a string": (CODE, 'print("it is {value}, of course")'),
+}
+
+
+@pytest.fixture
+def show(course, student_folder):
+    """Write a text into the source and into what students get, and look for leaks."""
+
+    def write(old: str, new: str) -> None:
+        script, notebook = course / "01_sample.py", student_folder / "01_sample.ipynb"
+        for path, text in ((script, new), (notebook, json.dumps(new)[1:-1])):
+            path.write_text(path.read_text("utf-8").replace(old, text), encoding="utf-8")
+        check_student_folder(student_folder, read_course(course))
+
+    return write
+
+
+def solve_with(course: Path, line: str) -> None:
+    """Let a line stand between two others in the solution of the first question."""
+    block = ["# BEGIN SOLUTION", "size = 1", f"{line}  # why", "return size", "# END SOLUTION"]
+    script = course / "01_sample.py"
+    text = script.read_text(encoding="utf-8").replace(SOLUTION, "    " + "\n    ".join(block))
+    script.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("line, value", LINES.items(), ids=LINES.values())
+@pytest.mark.parametrize("place, hint", HINTS.values(), ids=HINTS.keys())
+def test_a_line_of_a_solution_that_students_could_read_stops_the_build(
+    course, show, line, value, place, hint
+):
+    solve_with(course, line)
+    given_away = hint.format(line=line, value=value, spread=value.replace(".", " . "), prose=place)
+    with pytest.raises(BuildError) as refusal:
+        show(place, given_away)
+    message = str(refusal.value)
+    assert "01_sample.ipynb: cell 01_sample-" in message
+    assert "a line of the solution of question best_constant" in message
+    assert value in message
+
+
+def test_a_line_of_a_solution_in_a_public_test_stops_the_build(course, built, student_folder):
+    line = "constant = best_constant(torch.zeros(5, 2))"
+    solve_with(course, line)
+    with pytest.raises(
+        BuildError, match=r"best_constant\.py: it gives away a line of the solution"
+    ):
+        check_student_folder(student_folder, read_course(course))
+
+
+def test_a_sentence_of_a_written_answer_in_prose_stops_the_build(course, show):
+    sentence = "The mean between two modes is no action that anybody took."
+    script = course / "01_sample.py"
+    text = script.read_text(encoding="utf-8")
+    script.write_text(text.replace("# When the two", f"# {sentence}\n# When the two"), "utf-8")
+    with pytest.raises(BuildError, match="a line of the solution of question is_it_luck"):
+        show(PROSE, f"{sentence} {PROSE}")
+
+
+def test_a_line_of_a_solution_may_stand_as_code_in_a_cell(course, show):
+    solve_with(course, "start = actions.square().sum()")
+    show(CODE, "actions = torch.ones(2, 2)\nprint(actions.square().sum())")
+
+
+def test_the_head_of_a_block_may_be_named_in_prose(course, show):
+    solve_with(course, "with torch.no_grad():\n        size = 2")
+    show(PROSE, f"Use `with torch.no_grad():` here. {PROSE}")
