@@ -5,6 +5,7 @@ import importlib
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,11 +22,15 @@ OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = options.command(options)
     except _UsageError as error:
         print(f"autograder: {error}", file=sys.stderr)
         return USAGE
+    except KeyboardInterrupt:
+        print("autograder: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     return code
 
 
@@ -68,10 +73,10 @@ def _positive(text: str) -> int:
 def _grade(options: argparse.Namespace) -> int:
     submissions = _find(options)
     assignments = _load(options)
+    _make_folder(options.out)
     limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
     seed = secrets.randbits(32) if options.seed is None else options.seed
     sandbox, grading = _start(options)
-    signal.signal(signal.SIGTERM, _interrupt)
     with sandbox:
         settings = grading.Settings(seed, limits, options.assignment)
         judge = grading.Judge(sandbox, assignments, settings)
@@ -100,6 +105,15 @@ def _load(options: argparse.Namespace) -> dict[str, Assignment]:
         known = ", ".join(assignments)
         raise _UsageError(f"there is no assignment {options.assignment}; there are {known}.")
     return assignments
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise _UsageError(f"--out {out} cannot be written to: {error.strerror}.") from None
 
 
 def _start(options: argparse.Namespace) -> tuple[Sandbox, ModuleType]:

@@ -1,8 +1,9 @@
 """Grading many submissions: one after the other or side by side, each result kept at once."""
 
+import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,57 +37,65 @@ def grade_all(judge: Judge, submissions: Sequence[Submission], out: Path, jobs: 
     What is graded is written at once. Where the run is interrupted, the grades and the report hold
     what there is.
     """
-    results: dict[str, Result] = {}
     outcome = Outcome([])
-
-    def grade(submission: Submission) -> Result:
-        return _grade_one(judge, submission, out, outcome)
-
-    try:
-        for result in _in_parallel(grade, submissions, jobs):
-            results[result.name] = result
-            print(_progress(len(results), len(submissions), result), flush=True)
-    except KeyboardInterrupt:
-        outcome.interrupted = True
-        print("Interrupted: what was graded is kept.", flush=True)
-    finally:
-        judge.close()
-        outcome.results = [results[s.name] for s in submissions if s.name in results]
-        write_grades(out / "grades.csv", outcome.results)
-        write_text(out / "report.html", render_report(outcome.results))
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(_grade_one, judge, item, out, outcome) for item in submissions]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                if result := future.result():
+                    print(_progress(done, len(submissions), result), flush=True)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+        finally:
+            if outcome.interrupted:
+                judge.stop()  # first of all: every thread then falls at once
+            pool.shutdown(wait=True, cancel_futures=True)
+            outcome.results = list(filter(None, map(_result_of, futures)))
+            judge.close()
+            write_grades(out / "grades.csv", outcome.results)
+            write_text(out / "report.html", render_report(outcome.results, len(submissions)))
+    if outcome.interrupted:
+        print(f"Stopped: {len(outcome.results)} of {len(submissions)} graded, and kept.")
     print(_table(outcome.results, out))
     return outcome
 
 
-def _in_parallel(
-    grade: Callable[[Submission], Result], submissions: Iterable[Submission], jobs: int
-) -> Iterator[Result]:
-    if jobs == 1:
-        yield from map(grade, submissions)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        futures: list[Future[Result]] = [pool.submit(grade, item) for item in submissions]
-        try:
-            yield from (future.result() for future in as_completed(futures))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _result_of(future: Future[Result | None]) -> Result | None:
+    return None if future.cancelled() or future.exception() else future.result()
 
 
-def _grade_one(judge: Judge, submission: Submission, out: Path, outcome: Outcome) -> Result:
-    """Grade a submission and write its result, first one that stands if all else fails."""
+def _grade_one(judge: Judge, submission: Submission, out: Path, outcome: Outcome) -> Result | None:
+    """Grade a submission and write its result, first one that stands if all else fails.
+
+    Returns:
+        None, and nothing is left written, if the run was interrupted before the end.
+    """
     folder = out / submission.name
-    fallback = judge.blank_result(submission)
+    result = fallback = judge.blank_result(submission)
     write_json(folder / "results.json", fallback.as_gradescope())
+    problem = ""
     try:
         result = judge.grade(submission)
     except Exception:
-        traceback.print_exc(file=sys.stderr)
+        problem = traceback.format_exc()
+    if outcome.interrupted:
+        _remove(folder)
+        return None
+    if problem:
+        print(problem, file=sys.stderr)
         outcome.failures += 1
-        result = fallback
         result.notes.append("The grader itself failed here: this is no grade. Tell its makers.")
     write_json(folder / "results.json", result.as_gradescope())
     write_text(folder / "feedback.html", render_feedback(result))
     return result
+
+
+def _remove(folder: Path) -> None:
+    """Remove a result, such as the feedback of an earlier grading: it would belong to no grade."""
+    for name in ("results.json", "feedback.html"):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # where there is more in it
+        folder.rmdir()
 
 
 def _progress(done: int, total: int, result: Result) -> str:

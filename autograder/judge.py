@@ -54,6 +54,10 @@ class Judge:
         for misconceptions in self._misconceptions.values():
             misconceptions.close()
 
+    def stop(self) -> None:
+        """End the sandbox, and with it every grading that is under way."""
+        self._sandbox.close()
+
     def blank_result(self, submission: Submission) -> Result:
         """Return what stands for a submission until, or unless, its grading ends."""
         result = Result(submission.name, str(submission.path), notes=list(submission.notes))

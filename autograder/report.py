@@ -63,14 +63,20 @@ def _question_view(result: Result, question: Question) -> dict[str, Any]:
     }
 
 
-def render_report(results: Sequence[Result]) -> str:
-    """Return the page that an instructor reads."""
+def render_report(results: Sequence[Result], expected: int | None = None) -> str:
+    """Return the page that an instructor reads.
+
+    Args:
+        results: Of the submissions that were graded.
+        expected: How many there were to grade, where the run may have been stopped.
+    """
     assignments = {r.assignment.notebook: r.assignment for r in results if r.assignment}
     return (
         _templates()
         .get_template("report.html")
         .render(
             results=results,
+            expected=len(results) if expected is None else expected,
             environment=results[0].environment if results else _NOTHING,
             statuses=_count(result.status for result in results),
             assignments=[

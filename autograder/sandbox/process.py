@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ class Sandbox:
         )
         theirs.close()
         self.versions: dict[str, str] = {}
+        self._connections: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def wait_until_ready(self) -> None:
         """Wait until torch is loaded and a worker can be had."""
@@ -62,7 +64,7 @@ class Sandbox:
                 self.versions = self._receive(START_SECONDS)["ready"]
                 _, worker = self.spawn(Limits())
                 self.end(worker)
-            except SandboxError:
+            except BaseException:  # Ctrl-C too
                 self.close()
                 raise
 
@@ -77,6 +79,7 @@ class Sandbox:
                 raise SandboxError(f"the sandbox is gone: {error}") from error
             theirs.close()
             reply = self._receive(REPLY_SECONDS)
+            self._connections.add(ours)
         return ours, reply["worker"]
 
     def end(self, worker: int, patience: float = 0.0) -> str:
@@ -96,13 +99,18 @@ class Sandbox:
         return "died"
 
     def close(self) -> None:
-        """End the zygote with all its workers."""
-        self._control.close()
+        """End the zygote with all its workers, and whatever another thread is asking of them."""
+        for connection in (self._control, *self._connections):
+            with contextlib.suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+        if not self.versions:  # it loads torch, and would listen to nobody for seconds
+            self._process.kill()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._control.close()
         self._errors.close()
 
     def __enter__(self) -> "Sandbox":

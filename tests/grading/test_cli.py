@@ -65,6 +65,8 @@ def test_a_folder_is_graded_and_everything_is_written(folder, tmp_path):
         ["grade", "EMPTY", "--out", "OUT"],
         ["grade", "FILE", "--out", "OUT", "--assignment", "99_none"],
         ["grade", "FILE", "--out", "OUT", "--jobs", "0"],
+        ["grade", "FILE", "--out", "FILE"],
+        ["grade", "FILE", "--out", "BELOW"],
         ["grade", "FILE", "--out", "OUT", "--tests", "EMPTY"],
         [],
     ],
@@ -74,31 +76,60 @@ def test_a_wrong_command_is_explained(arguments, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.ipynb").write_text("{}")
     places = {"EMPTY": tmp_path / "empty", "FILE": tmp_path / "a.ipynb", "OUT": tmp_path / "out"}
+    places["BELOW"] = places["FILE"] / "out"
     done = run(*(places.get(argument, argument) for argument in arguments))
     assert done.returncode == 2
     assert done.stderr.strip() and "Traceback" not in done.stderr
 
 
-def test_an_interrupted_run_keeps_what_was_graded(another, tmp_path):
+def wait_for(path):
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_soon_and_keeps_what_was_graded(another, tmp_path, jobs, number):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     (folder / "a.ipynb").write_text(another().text())
-    sleeper = another().insert(2, "import time\ntime.sleep(10**6)")
-    (folder / "b.ipynb").write_text(sleeper.text())
-    arguments = command("grade", folder, "--out", out, "--tests", ASSIGNMENTS)
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while not (out / "b" / "results.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        os.kill(process.pid, signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    sleeper = another().answer("draw", "def draw(count, generator):\n    while True: pass")
+    for name in "bcd":
+        (folder / f"{name}.ipynb").write_text(sleeper.text())
+    limits = ["--cpu-seconds", "500", "--wall-seconds", "500"]
+    arguments = command(
+        "grade", folder, "--out", out, "--tests", ASSIGNMENTS, "--jobs", jobs, *limits
+    )
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(out / "a" / "feedback.html")
+        time.sleep(2)  # into the loop
+        os.kill(process.pid, number)
+        started = time.monotonic()
+        printed, errors = process.communicate(timeout=60)
+    assert time.monotonic() - started < 5
+    assert (process.returncode, errors) == (130, "")
     assert json.loads((out / "a" / "results.json").read_text())["score"] == 8
-    unfinished = json.loads((out / "b" / "results.json").read_text())
-    assert unfinished["score"] == 0 and "not finished" in unfinished["tests"][0]["output"]
+    assert sorted(path.name for path in out.iterdir()) == ["a", "grades.csv", "report.html"]
     with (out / "grades.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["a"]
-    assert "kept" in printed
+    assert "Stopped: 1 of 4 graded" in printed
+    assert "Stopped: 1 of 4 graded" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_sandbox_starts_ends_quietly(another, tmp_path, number):
+    (tmp_path / "a.ipynb").write_text(another().text())
+    out = tmp_path / "out"
+    arguments = command("grade", tmp_path / "a.ipynb", "--out", out, "--tests", ASSIGNMENTS)
+    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(out)  # made just before the sandbox
+        time.sleep(0.3)
+        os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == "autograder: interrupted.\n"
 
 
 def test_without_walls_every_result_says_so(another, tmp_path):
