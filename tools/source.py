@@ -32,7 +32,7 @@ ATTRIBUTES = ("question", "points", "tags")
 
 # comment_magics would turn the comment "# copy the weights" into the shell command "copy".
 _FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
-_CELL_MARKER = re.compile(r"#\s*%%(%*)(\s|$)")
+_CELL_MARKER = re.compile(r"#\s*%%+(\s|$)")
 _JUPYTEXT_ONLY = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker", "region_name")
 
 Definition = ast.FunctionDef | ast.ClassDef

@@ -135,12 +135,32 @@ def test_every_stage_of_check_is_a_commit_hook():
     assert entries == {stage: f"python3 course.py check {stage}" for stage in STAGES}
 
 
+READ_BY_THE_BUILD = ["source/otter.yml", "tools/build.py", "imitation_lab/envs/fork.py"]
+
+
+@pytest.mark.parametrize(
+    "name", [*READ_BY_THE_BUILD, "pyproject.toml", *(f"{folder}/01" for folder in GENERATED)]
+)
+def test_a_change_of_what_the_build_reads_or_writes_wakes_the_hook_that_builds(name):
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    (hook,) = [hook for hook in config["repos"][0]["hooks"] if hook["id"] == "generated"]
+    assert re.search(hook["files"], name)
+    assert not re.search(hook["files"], f"assets/{name}")
+
+
 def test_ci_runs_every_stage_of_check_and_ends_with_the_test_command():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     stages = [line.split("check ")[-1] for line in lines if "course.py check" in line]
     assert {*stages, "generated"} == set(STAGES)
     assert any("course.py build" in line for line in lines)
     assert lines[-1].endswith("python3 course.py test")
+
+
+def test_ci_makes_sure_of_a_sandbox_before_the_grading_tests_could_skip():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    titles = [line.split('"')[1] for line in lines if line.startswith("stage ")]
+    assert "autograder doctor" in next(line for line in lines if line.startswith('stage "sandbox"'))
+    assert titles.index("set-up") < titles.index("sandbox") < titles.index("tests")
 
 
 def test_check_finds_a_generated_file_that_was_edited_by_hand(tmp_path, monkeypatch):
