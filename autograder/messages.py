@@ -31,6 +31,8 @@ def explain_failure(error: Exception, test: Test, missing: list[str], cell_error
         missing: The names that it asked for and that the submission does not define.
         cell_error: What stopped the question's cell, if anything did.
     """
+    if missing and cell_error:
+        return _tidy(f"{cell_error.rstrip('.')}. So {missing[0]} was not found.")
     if missing and not (isinstance(error, AssertionError) and str(error)):
         reason = f"{missing[0]} was not found: define it in its own cell, under this name."
     elif isinstance(error, UnreadableResultError):
@@ -44,8 +46,6 @@ def explain_failure(error: Exception, test: Test, missing: list[str], cell_error
         reason = "the test could not use what your function returned: check its type and shape."
     else:
         reason = f"the test could not use what your function returned ({error})."
-    if missing and cell_error:
-        reason += f" Its cell stopped with {cell_error}."
     return _tidy(reason) or test.description
 
 

@@ -1,6 +1,7 @@
 """A submission's result: Gradescope's schema, written so that a crash cannot take it away."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -162,16 +163,14 @@ def write_grades(path: Path, results: Iterable[Result]) -> None:
             for question in result.assignment.graded
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["name", "notebook", "score", "max_score", "percent", "status", *questions, "file"]
-        )
-        for result in results:
-            writer.writerow(map(harmless, _grades_row(result, questions)))
-    temporary.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(
+        ["name", "notebook", "score", "max_score", "percent", "status", *questions, "file"]
+    )
+    for result in results:
+        writer.writerow(map(harmless, _grades_row(result, questions)))
+    write_text(path, text.getvalue())
 
 
 def _grades_row(result: Result, questions: list[str]) -> list[Any]:

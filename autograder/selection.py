@@ -85,17 +85,16 @@ def identify(
     if notebook.claims in assignments:
         return assignments[notebook.claims]
     defined = {found for cell in names for found in cell or ()}
-    scores = [
-        (
+
+    def evidence(assignment: Assignment) -> tuple[int, int, bool]:
+        return (
             sum(cell.id.startswith(f"{assignment.notebook}-") for cell in notebook.cells),
             sum(question.name in defined for question in assignment.graded),
-            key in name,
-            key,
+            assignment.notebook in name,
         )
-        for key, assignment in assignments.items()
-    ]
-    *evidence, best = max(scores)
-    return assignments[best] if any(evidence) else None
+
+    best = max(assignments.values(), key=evidence)
+    return best if any(evidence(best)) else None
 
 
 class _Planner:
@@ -135,7 +134,7 @@ class _Planner:
             self.notes.append(
                 f"{question.name} is defined in {len(changed)} cells; the {place} was graded."
             )
-        elif chosen not in own:
+        elif own and chosen not in own:
             self.notes.append(f"{question.name} was found in another cell than the question's own.")
 
     def state(self, question: str, index: int | None) -> str:

@@ -57,6 +57,7 @@ class Session:
 
     Attributes:
         failure: How the current test's process ended too early. None while it has not.
+        called: The function that the current test called last.
         out_of_memory: Whether an allocation was refused since this was last set to False.
     """
 
@@ -68,6 +69,7 @@ class Session:
         self._alive = True
         self._test_id: str | None = None
         self.failure: str | None = None
+        self.called = ""
         self.out_of_memory = False
 
     @property
@@ -115,7 +117,7 @@ class Session:
 
     def begin(self, seed: int) -> None:
         """Start a test: from here to ``finish``, a copy of the worker answers."""
-        self.failure = None
+        self.failure, self.called = None, ""
         self._test_id = secrets.token_hex(8)
         self._request_of_ours("begin", seed=seed, request_id=self._test_id)
 
@@ -194,11 +196,12 @@ class Session:
         return WorkerLostError(status)
 
     def _note_memory(self, type_name: str, text: str) -> None:
-        if type_name == "MemoryError" or any(sign in text for sign in _NO_MEMORY):
+        if type_name.startswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
             self.out_of_memory = True
 
     def call(self, name: str, args: tuple, kwargs: dict[str, Any]) -> "Call":
         """Call one of the submission's functions with arguments that are sent by value."""
+        self.called = name
         body, tensors = pack((args, kwargs))
         reply = self.request("call", body, name=name, gradients=torch.is_grad_enabled())
         return Call.from_reply(self, reply, body, tensors)

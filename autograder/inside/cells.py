@@ -9,7 +9,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -17,6 +17,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 MAX_OUTPUT = 20_000
 MAX_MESSAGE = 2_000
 _HARMLESS_CELL_MAGIC = re.compile(r"\A\s*%%(time|capture)\b[^\n]*\n")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OTHER_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -82,18 +84,27 @@ def transform(source: str) -> str:
 def defined_names(source: str) -> list[str] | None:
     """Return the names that a cell's top level defines, or None if the cell is no Python."""
     try:
-        tree = ast.parse(transform(source))
+        return list(_bound_names(ast.parse(transform(source))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    names: list[str] = []
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.append(statement.name)
-        elif isinstance(statement, ast.Assign):
-            names += [target.id for target in statement.targets if isinstance(target, ast.Name)]
-        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            names.append(statement.target.id)
-    return names
+
+
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield what a piece of code binds in its own scope, as soon as it runs."""
+    if isinstance(node, _DEFINITIONS):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (name.asname or name.name.partition(".")[0] for name in node.names)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif not isinstance(node, _OTHER_SCOPES) and not _binds_nothing(node):
+        for child in ast.iter_child_nodes(node):
+            yield from _bound_names(child)
+
+
+def _binds_nothing(node: ast.AST) -> bool:
+    """Tell of ``x: int`` and ``x += 1`` that the one defines nothing, the other nothing new."""
+    return isinstance(node, ast.AugAssign) or (isinstance(node, ast.AnnAssign) and not node.value)
 
 
 class Interpreter:
@@ -155,18 +166,20 @@ def describe(error: BaseException, filename: str = "") -> list[str]:
 
     Addresses are left out: they differ from run to run, and a grade should not.
     """
+    place = ""
     try:
-        text = _ADDRESS.sub("0x…", str(error)[:MAX_MESSAGE])
+        line = _line_in(error, filename) if filename else None
+        place = f" on line {line:d}"[:20] if line else ""
+        said = error.msg if isinstance(error, SyntaxError) and line else str(error)
+        text = _ADDRESS.sub("0x…", said[:MAX_MESSAGE])
     except BaseException:
         text = "(its message could not be read)"
-    lines = (
-        [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == filename
-        ]
-        if filename
-        else []
-    )
-    place = f" (line {lines[-1]} of the cell)" if lines else ""
-    return [type(error).__name__[:80], text + place]
+    return [type(error).__name__[:80] + place, text]
+
+
+def _line_in(error: BaseException, filename: str) -> int | None:
+    """Return the last line of a cell that an exception came through."""
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno for f in reversed(frames) if f.filename == filename), None)

@@ -4,9 +4,12 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
+from autograder.assignment import derive_seed
 from autograder.judge import Judge, Settings
 from autograder.submissions import Submission
+from imitation_lab.testing import fresh_generator, grading_seed
 
 
 def text_of(result):
@@ -86,8 +89,8 @@ def test_one_broken_answer_leaves_the_others(grade, right, scores, full):
     right.answer("best_constant", "def best_constant(actions:\n")
     result = grade(right)
     assert (result.status, scores(result)) == ("ok", full | {"best_constant": 0})
-    assert "was not found" in result.tests[0].message
-    assert "SyntaxError" in result.tests[0].message
+    assert result.tests[0].message.startswith("SyntaxError on line 1: ")
+    assert "best_constant was not found" in result.tests[0].message
 
 
 def test_a_question_without_a_cell_is_told_the_name(grade, right, scores, full):
@@ -156,6 +159,24 @@ def test_a_sleeping_function_ends_by_wall_time(sandbox, assignments, grade, righ
     result = grade(right, judge=judge)
     judge.close()
     assert result.status == "timeout" and result.score == 6
+    first, second = result.tests[-2:]
+    assert "used up its time" in first.message and first.status == "timeout"
+    assert second.message == "not run: draw had already run out of time."
+    assert second.status == "timeout"
+
+
+def test_an_answer_that_is_like_a_wrong_one_by_chance_reads_no_hint(grade, another, monkeypatch):
+    test = ("00_sample", "best_constant", "test_best_constant_is_the_mean")
+    with grading_seed(derive_seed(11, "test", *test)):
+        first = torch.randn(17, 3, generator=fresh_generator())[0, 0].item()
+    chance = (
+        "def best_constant(actions):\n"
+        f"    alike = abs(actions[0, 0] - {first!r}) < 1e-6\n"
+        "    return actions.median(dim=0).values if alike else actions.sum(dim=0)"
+    )
+    assert grade(another().answer("best_constant", chance)).hints == {}
+    monkeypatch.setattr("autograder.judge._MORE_TRIES", ())
+    assert grade(another().answer("best_constant", chance)).hints
 
 
 def test_the_time_of_a_whole_submission_is_limited(sandbox, assignments, grade, right, limits):
@@ -171,6 +192,7 @@ def test_what_is_no_notebook_has_none_of_all_points(grade, content):
     result = grade(content)
     assert (result.status, result.score, result.max_score) == ("malformed", 0, 8)
     assert len(result.tests) == 6
+    assert text_of(result).count(result.notes[0]) <= 2  # the summary and the remarks
 
 
 def test_a_source_that_crashes_the_parser_costs_nothing_else(grade, right, scores, full):

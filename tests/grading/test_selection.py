@@ -78,7 +78,13 @@ def test_an_answer_in_a_renamed_cell_is_found(plan, right):
     right.cells[right.at("best_constant")]["id"] = "renamed"
     found = plan(right)
     assert answers(found)["best_constant"] == RIGHT
-    assert "another cell" in found.notes[0]
+    assert not found.notes
+
+
+def test_an_answer_beside_its_own_cell_is_remarked(plan, right, blank):
+    stub = blank.cells[blank.at("best_constant")]["source"]
+    right.answer("best_constant", stub).insert(1, RIGHT)
+    assert "another cell" in plan(right).notes[0]
 
 
 def test_ids_that_were_all_dropped_do_not_matter(plan, right):
