@@ -14,7 +14,7 @@ from types import FrameType, ModuleType
 from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
 from autograder.sandbox import Sandbox, SandboxError, open_sandbox
-from autograder.submissions import Submission, find_submissions
+from autograder.submissions import Submission, count_others, find_submissions
 
 OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -93,6 +93,9 @@ def _find(options: argparse.Namespace) -> list[Submission]:
         raise _UsageError(error) from None
     if not submissions:
         raise _UsageError("there is no .ipynb and no .zip in what was given.")
+    if others := count_others(options.submissions):
+        endings = ", ".join(ending for ending, _ in others.most_common(5))
+        print(f"Not looked at: {others.total()} files ({endings}).")
     return submissions
 
 

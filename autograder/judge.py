@@ -62,7 +62,7 @@ class Judge:
 
     def blank_result(self, submission: Submission) -> Result:
         """Return what stands for a submission until, or unless, its grading ends."""
-        result = Result(submission.name, str(submission.path), notes=list(submission.notes))
+        result = Result(submission.name, str(submission.path))
         result.environment = self._environment()
         result.assignment = self._guess(submission)
         result.fail_everything("Grading has not finished.")

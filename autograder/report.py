@@ -1,5 +1,6 @@
 """The two pages that people read: a student's feedback and the instructor's report."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ import jinja2
 from autograder.assignment import Assignment, Question
 from autograder.results import Result, TestResult
 from autograder.selection import BLANK, MISSING
-from autograder.session import OK
+from autograder.session import MALFORMED, OK
 
 _BINS = 10
 _ADVICE = {
@@ -78,6 +79,7 @@ def render_report(results: Sequence[Result], expected: int | None = None) -> str
             results=results,
             expected=len(results) if expected is None else expected,
             environment=results[0].environment if results else _NOTHING,
+            eyes=[result for result in results if result.status != OK],
             statuses=_count(result.status for result in results),
             assignments=[
                 _assignment_view(assignment, [r for r in results if r.assignment is assignment])
@@ -91,7 +93,9 @@ def _assignment_view(assignment: Assignment, results: list[Result]) -> dict[str,
     return {
         "assignment": assignment,
         "results": results,
-        "mean": sum(result.percent for result in results) / len(results),
+        "mean": statistics.mean(result.percent for result in results),
+        "median": statistics.median(result.percent for result in results),
+        "malformed": sum(result.status == MALFORMED for result in results),
         "bars": histogram([result.percent for result in results]),
         "tests": [
             (question, test.test, sum(not other.passed for other in same))
@@ -103,11 +107,17 @@ def _assignment_view(assignment: Assignment, results: list[Result]) -> dict[str,
             (name, hint) for r in results for name, hints in r.hints.items() for hint in hints
         ),
         "written": [
-            (question, [(result.name, result.written.get(question.name, "")) for result in results])
+            _written_view(question, results)
             for question in assignment.questions
             if question.written
         ],
     }
+
+
+def _written_view(question: Question, results: list[Result]) -> dict[str, Any]:
+    texts = [(result.name, result.written.get(question.name, "")) for result in results]
+    answers = [(name, text) for name, text in texts if text]
+    return {"question": question, "answers": answers, "blank": len(texts) - len(answers)}
 
 
 def _same_test(

@@ -1,11 +1,13 @@
 """Finding and reading submissions. Nothing is unpacked to disk, and nothing is run."""
 
+import itertools
 import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -51,26 +53,37 @@ class Submission:
 
     name: str
     path: Path
-    notes: tuple[str, ...] = field(default=())
 
 
-def find_submissions(paths: Iterable[Path]) -> list[Submission]:
+def find_submissions(paths: Sequence[Path]) -> list[Submission]:
     """Return the submissions among files and folders, each with a name of its own.
+
+    A file's name is its submission's. Where two are alike, each has its folder's name before it.
 
     Raises:
         FileNotFoundError: If one of ``paths`` does not exist.
     """
+    given = [file for path in paths for file in _files(path) if path.is_file() or _is_ours(file)]
+    files = list({file.resolve(): file for file in given}.values())
+    stems = Counter([_safe_name(file.stem) for file in files])
     found: dict[str, Submission] = {}
-    for path in (file for given in paths for file in _files(given)):
-        name = _safe_name(path.stem)
-        if name in found or name in _TAKEN:
-            name = _other_name(name, path, found)
-            folder = path.resolve().parent.name
-            note = f"The name {path.stem} was taken; this submission is from the folder {folder}."
-            found[name] = Submission(name, path, (note,))
-        else:
-            found[name] = Submission(name, path)
+    for file in files:
+        name = _safe_name(file.stem)
+        if stems[name] > 1 or name in _TAKEN:
+            name = f"{_safe_name(file.resolve().parent.name)}-{name}"
+        name = _free_name(name, {*found, *stems} - {_safe_name(file.stem)})
+        found[name] = Submission(name, file)
     return list(found.values())
+
+
+def count_others(paths: Iterable[Path]) -> Counter[str]:
+    """Return how many files in folders are no submissions, by the ending of their names."""
+    files = {file.resolve() for path in paths if path.is_dir() for file in _files(path)}
+    return Counter(file.suffix.lower() or file.name for file in files if not _is_ours(file))
+
+
+def _is_ours(file: Path) -> bool:
+    return file.suffix.lower() in _SUFFIXES
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -83,8 +96,7 @@ def _files(path: Path) -> Iterator[Path]:
         parts = file.relative_to(path).parts
         ignored = any(part in _IGNORED_FOLDERS or part.startswith(".") for part in parts)
         # A link may point at any file of the instructor's.
-        regular = file.is_file() and not file.is_symlink()
-        if regular and file.suffix.lower() in _SUFFIXES and not ignored:
+        if file.is_file() and not file.is_symlink() and not ignored:
             yield file
 
 
@@ -94,10 +106,9 @@ def _safe_name(stem: str) -> str:
     return name or "submission"
 
 
-def _other_name(name: str, path: Path, taken: dict[str, Submission]) -> str:
-    candidates = [f"{name}-{_safe_name(path.resolve().parent.name)}"]
-    candidates += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
-    return next(candidate for candidate in candidates if candidate not in taken)
+def _free_name(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
 
 def read_notebook(path: Path) -> Notebook:

@@ -54,6 +54,7 @@ def test_a_folder_is_graded_and_everything_is_written(folder, tmp_path):
         rows = {row["name"]: row["score"] for row in csv.DictReader(file)}
     assert rows == {"alice": "8", "bob": "6", "'=carol": "0"}
     assert (out / "report.html").exists()
+    assert "Not looked at: 1 files (.txt)." in done.stdout
     assert "[3/3]" in done.stdout and "alice" in done.stdout
 
 

@@ -1,6 +1,7 @@
 """What is written: results, grades and the two pages."""
 
 import csv
+import dataclasses
 import html.parser
 import json
 
@@ -62,6 +63,31 @@ def test_a_report_names_every_submission_with_its_points(graded, grade):
     Page(text)
     assert "student" in text and "broken" in text and "malformed" in text
     assert "2 submissions" in text and "&lt;script&gt;" in text
+
+
+def test_a_report_tells_what_needs_eyes_and_where_files_lie(graded, grade):
+    text = render_report([graded, grade("{", "broken")])
+    top = text[: text.index("<h2>")]
+    assert "broken/feedback.html" in top and "student/feedback.html" not in top
+    assert text.count(graded.file) == 1
+    assert "1 malformed file counts as 0" in text
+
+
+def test_a_report_has_the_median_beside_the_mean(graded):
+    others = [dataclasses.replace(graded, tests=[]) for _ in range(2)]
+    assert "Mean 16.7 %, median 0.0 %, over 3" in render_report([graded, *others])
+
+
+def test_a_report_folds_written_answers_and_counts_the_blank_ones(graded):
+    blank = dataclasses.replace(graded, name="nobody", written={"is_it_luck": ""})
+    text = render_report([graded, blank])
+    assert "<details><summary>1 answered, 1 blank</summary>" in text
+    assert "<h4>student</h4>" in text and "<h4>nobody</h4>" not in text
+
+
+def test_a_report_of_a_stopped_run_says_so_on_top(graded):
+    assert "Stopped: 1 of 4 graded." in render_report([graded], 4)
+    assert "Stopped" not in render_report([graded])
 
 
 def test_a_report_of_nothing_is_a_page():

@@ -9,6 +9,7 @@ import pytest
 from autograder import submissions
 from autograder.submissions import (
     MalformedError,
+    count_others,
     find_submissions,
     parse_notebook,
     read_notebook,
@@ -54,12 +55,27 @@ def test_checkpoints_hidden_folders_and_links_are_left_out(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_two_files_of_one_name_are_told_apart_and_noted(tmp_path):
+def test_files_of_one_name_all_have_their_folders_names(tmp_path):
     for student in ("alice", "bob"):
-        write(tmp_path / student / "01.ipynb")
-    first, second = find_submissions([tmp_path])
-    assert (first.name, second.name) == ("01", "01-bob")
-    assert not first.notes and "01" in second.notes[0]
+        write(tmp_path / student / "hw.ipynb")
+    write(tmp_path / "carol" / "carols.ipynb")
+    assert names(tmp_path) == ["alice-hw", "bob-hw", "carols"]
+
+
+def test_a_name_that_was_made_takes_no_files_own_name(tmp_path):
+    files = [write(tmp_path / name) for name in ("a/hw.zip", "b/hw.zip", "c/b-hw.zip")]
+    assert names(*files) == ["a-hw", "b-hw-2", "b-hw"]
+
+
+def test_a_file_that_is_given_twice_is_graded_once(tmp_path):
+    file = write(tmp_path / "a.ipynb")
+    assert names(file, tmp_path, tmp_path / ".." / tmp_path.name / "a.ipynb") == ["a"]
+
+
+def test_other_files_in_folders_are_counted(tmp_path):
+    for name in ["a.ipynb", "b.py", "deep/c.py", "README", ".hidden/d.py"]:
+        write(tmp_path / name)
+    assert count_others([tmp_path, tmp_path / "a.ipynb"]) == {".py": 2, "README": 1}
 
 
 def test_a_third_of_one_name_in_one_folder_has_a_number(tmp_path):
