@@ -1348,8 +1348,8 @@ show(
 #
 # 1. **Half a commitment.** Give one driver 70 % of the demonstrations. Does regression now go that
 #    driver's way? At which share does it stop crashing?
-# 2. **Unpaired starts.** Let each driver drive from starts of their own. Regression does a
-#    little better than before. What in the observations lets it choose?
+# 2. **Unpaired starts.** Let each driver drive from starts of their own. Does regression
+#    do better now? What in the observations could let it choose?
 # 3. **A full covariance.** Let the Gaussian predict a Cholesky factor for the chunk instead of eight
 #    separate widths. Can it now commit to one side? Can it represent two?
 #

@@ -155,3 +155,10 @@ def test_wind_lets_the_same_policies_reach_the_goal_more_than_a_third_of_the_tim
 
 def test_any_wind_helps_a_policy_that_sits_on_the_fence(rate):
     assert all(rate(f"wind {wind}") > 3 * rate("regression") for wind in (0.05, 0.1, 0.2))
+
+
+def test_in_most_other_windy_episodes_the_push_comes_too_late(results):
+    rollouts = [result.evaluations["wind 0.1"].rollouts for result in results]
+    crashed = sum(int(rollout.failed.sum()) for rollout in rollouts)
+    others = sum(int((~rollout.succeeded).sum()) for rollout in rollouts)
+    assert crashed / others > 0.5
