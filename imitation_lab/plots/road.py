@@ -1,89 +1,17 @@
-"""The course's figures. Every function draws on the axes it is given and returns them."""
+"""The fork: who drove where, and who commanded what."""
 
-import base64
-import html
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from IPython.display import display
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs.drawing import draw_fork
 from imitation_lab.envs.fork import OBSTACLE, POSITION, Fork
-from imitation_lab.evaluation import SuccessRate
+from imitation_lab.plots.looks import DRIVER_LOOKS, OUTCOME_LOOKS, POLICY_LOOKS
 from imitation_lab.rollout import Rollouts
-from imitation_lab.style import OKABE_ITO
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one thing looks in every figure: never by colour alone."""
-
-    color: str
-    marker: str
-    linestyle: str = "-"
-
-
-POLICY_LOOKS = {
-    "expert": Look(OKABE_ITO["black"], "*"),
-    "regression": Look(OKABE_ITO["vermillion"], "X"),
-    "gaussian": Look(OKABE_ITO["orange"], "o", "--"),
-    "categorical": Look(OKABE_ITO["sky_blue"], "s", "-."),
-    "mixture": Look(OKABE_ITO["bluish_green"], "D", ":"),
-    "autoregressive": Look(OKABE_ITO["reddish_purple"], "^", "--"),
-    "flow": Look(OKABE_ITO["blue"], "P"),
-    "diffusion": Look("#4D4D4D", "v", "-."),
-}
-DRIVER_LOOKS = {
-    "left": Look(OKABE_ITO["blue"], "<"),
-    "right": Look(OKABE_ITO["reddish_purple"], ">", "--"),
-}
-OUTCOME_LOOKS = {
-    "reached the goal": Look(OKABE_ITO["bluish_green"], "o"),
-    "crashed": Look(OKABE_ITO["black"], "X", "--"),
-    "ran out of time": Look("#666666", "s", ":"),
-}
-
-
-def use_course_style() -> None:
-    """Make every figure that follows look like the course's."""
-    plt.style.use("imitation_lab.course")
-
-
-def show(figure: Figure, alt: str, caption: str = "") -> None:
-    """Show a figure with a description for people who cannot see it, and close it.
-
-    Notebook front ends ignore a description in the picture's metadata, so the picture is sent as an
-    HTML image as well.
-
-    Args:
-        figure: Is closed afterwards.
-        alt: What the picture shows, in a sentence or two.
-        caption: What to look for in it.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    width = round(100 * figure.get_figwidth())
-    plt.close(figure)
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    image = (
-        f'<img alt="{html.escape(alt, quote=True)}" width="{width}" style="max-width: 100%"'
-        f' src="data:image/png;base64,{picture}">'
-    )
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    bundle = {
-        "text/html": f'<figure style="margin: 0">{image}{below}</figure>',
-        "image/png": picture,
-        "text/plain": caption or alt,
-    }
-    display(bundle, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
 
 
 def plot_demonstrations(
@@ -155,43 +83,6 @@ def plot_chunks(axes: Axes, task: Fork, chunks: Tensor, policy: str, count: int 
     axes.plot(times, chosen.T, color=POLICY_LOOKS[policy].color, marker=".", ls="-", lw=1)
     axes.set(xlabel="time within the chunk, s", ylabel="lateral command, m/s", ylim=(-2, 2))
     axes.yaxis.set_major_formatter(format_side)
-    return axes
-
-
-def plot_success_rates(
-    axes: Axes,
-    rates: Mapping[str, SuccessRate],
-    intervals: Sequence[tuple[float, float]] | None = None,
-    looks: Sequence[Look] | None = None,
-) -> Axes:
-    """Draw success rates with their intervals, one row each, the first at the top.
-
-    Args:
-        axes: Where to draw.
-        rates: Success rates by name.
-        intervals: The bounds to draw, in [0, 1]; by default each rate's own.
-        looks: One per row.
-    """
-    bounds = intervals or [rate.interval for rate in rates.values()]
-    if any(bound is None for bound in bounds):
-        raise ValueError("an interval is None: is the question that asks for it answered?")
-    looks = looks or [POLICY_LOOKS["expert"]] * len(rates)
-    rows = np.arange(len(rates))[::-1]
-    for row, rate, (low, high), look in zip(rows, rates.values(), bounds, looks, strict=True):
-        # max: rounding may put a bound of 0 or 1 on the wrong side of the rate.
-        ends = [[100 * max(rate.rate - low, 0)], [100 * max(high - rate.rate, 0)]]
-        axes.errorbar(
-            [100 * rate.rate], [row], xerr=ends, color=look.color, fmt=look.marker, ms=7, capsize=4
-        )
-        axes.annotate(
-            f"{rate.successes}/{rate.trials} ({100 * low:.0f}–{100 * high:.0f} %)",
-            (104, row),
-            va="center",
-            fontsize=8,
-            annotation_clip=False,
-        )
-    axes.set(yticks=rows, yticklabels=list(rates), xlim=(-2, 102), ylim=(-0.6, len(rates) - 0.4))
-    axes.set_xlabel("episodes that reach the goal, in %, with 95 % intervals")
     return axes
 
 
