@@ -8,7 +8,6 @@ and by ``summary`` here.
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from matplotlib.figure import Figure
 from imitation_lab.plots import POLICY_LOOKS
 from imitation_lab.style import OKABE_ITO
 from imitation_lab.widgets.base import CourseWidget
+from imitation_lab.widgets.gaussians import gaussian_density, gaussian_share
+from imitation_lab.widgets.words import fixed, percent, signed
 
 LIMITS = {
     "left_mode": (-1.0, 1.0),
@@ -67,12 +68,12 @@ class ModesSummary:
         """Return the numbers in words, just as the widget does."""
         verdict = "straight at the obstacle" if self.optimum_crashes else "clear of the obstacle"
         return (
-            f"L2 optimum {_signed(self.mean)} m/s: {verdict}. "
-            f"Density of the data there: {_fixed(self.density_at_mean)}. "
-            f"The Gaussian fit puts {_percent(self.gaussian_in_obstacle)} of its samples into the "
-            f"obstacle, the drivers {_percent(self.data_in_obstacle)}. "
-            f"Your constant {_signed(self.guess)} m/s costs {_fixed(self.guess_loss)} ≈ "
-            f"{_fixed(self.variance)} (variance) + {_fixed(self.excess)} (squared distance to the mean)."
+            f"L2 optimum {signed(self.mean)} m/s: {verdict}. "
+            f"Density of the data there: {fixed(self.density_at_mean)}. "
+            f"The Gaussian fit puts {percent(self.gaussian_in_obstacle)} of its samples into the "
+            f"obstacle, the drivers {percent(self.data_in_obstacle)}. "
+            f"Your constant {signed(self.guess)} m/s costs {fixed(self.guess_loss)} ≈ "
+            f"{fixed(self.variance)} (variance) + {fixed(self.excess)} (squared distance to the mean)."
         )
 
 
@@ -102,12 +103,12 @@ def summary(
         mean=mean,
         variance=variance,
         density_at_mean=float(
-            left_weight * _density(mean, left_mode, spread)
-            + right_weight * _density(mean, right_mode, spread)
+            left_weight * gaussian_density(mean, left_mode, spread)
+            + right_weight * gaussian_density(mean, right_mode, spread)
         ),
-        data_in_obstacle=left_weight * _share(-obstacle, obstacle, left_mode, spread)
-        + right_weight * _share(-obstacle, obstacle, right_mode, spread),
-        gaussian_in_obstacle=_share(-obstacle, obstacle, mean, math.sqrt(variance)),
+        data_in_obstacle=left_weight * gaussian_share(-obstacle, obstacle, left_mode, spread)
+        + right_weight * gaussian_share(-obstacle, obstacle, right_mode, spread),
+        gaussian_in_obstacle=gaussian_share(-obstacle, obstacle, mean, math.sqrt(variance)),
         guess=guess,
         excess=excess,
         guess_loss=variance + excess,
@@ -174,8 +175,8 @@ class DragTheModes(CourseWidget, front_end="modes"):
     def describe(self) -> str:
         """Return in words what the widget shows."""
         return (
-            f"Left: two drivers steer at {_signed(self.left_mode)} and {_signed(self.right_mode)} "
-            f"m/s, the left one in {_percent(self.left_weight)} of the data, and the L2 optimum and "
+            f"Left: two drivers steer at {signed(self.left_mode)} and {signed(self.right_mode)} "
+            f"m/s, the left one in {percent(self.left_weight)} of the data, and the L2 optimum and "
             "the Gaussian fit lie between them. Right: the expected squared error of a constant "
             f"action is a parabola over the floor of the variance. {self.summary().sentence()}"
         )
@@ -195,12 +196,12 @@ def plot_density(axes: Axes, modes: DragTheModes) -> Axes:
     """Draw the drivers' density, the Gaussian fit and the L2 optimum over the steering action."""
     numbers = modes.summary()
     actions = np.linspace(*SHOWN_ACTIONS, 481)
-    left = modes.left_weight * _density(actions, modes.left_mode, modes.spread)
-    right = (1 - modes.left_weight) * _density(actions, modes.right_mode, modes.spread)
+    left = modes.left_weight * gaussian_density(actions, modes.left_mode, modes.spread)
+    right = (1 - modes.left_weight) * gaussian_density(actions, modes.right_mode, modes.spread)
     _shade_obstacle(axes, modes.obstacle)
     axes.fill_between(actions, left + right, color=OKABE_ITO["blue"], alpha=0.2, linewidth=0)
     axes.plot(actions, left + right, color=OKABE_ITO["blue"], label="the drivers")
-    fit = _density(actions, numbers.mean, numbers.std)
+    fit = gaussian_density(actions, numbers.mean, numbers.std)
     axes.plot(actions, fit, GAUSSIAN.linestyle, color=GAUSSIAN.color, label="Gaussian fit")
     _mark_optimum(axes, numbers.mean)
     axes.set(xlim=SHOWN_ACTIONS, ylim=(0, None), title="What the drivers do")
@@ -216,9 +217,9 @@ def plot_loss(axes: Axes, modes: DragTheModes) -> Axes:
     _shade_obstacle(axes, modes.obstacle)
     axes.plot(constants, losses, color=REGRESSION.color, label="error of the constant c")
     _mark_optimum(axes, numbers.mean)
-    floor = f"floor: variance {_fixed(numbers.variance)}"
+    floor = f"floor: variance {fixed(numbers.variance)}"
     axes.axhline(numbers.variance, color=OKABE_ITO["black"], linestyle=":", label=floor)
-    guess = f"your constant {_signed(modes.guess)} costs {_fixed(numbers.guess_loss)}"
+    guess = f"your constant {signed(modes.guess)} costs {fixed(numbers.guess_loss)}"
     ball: dict[str, Any] = {
         "marker": "o",
         "markersize": 9,
@@ -236,34 +237,9 @@ def _shade_obstacle(axes: Axes, obstacle: float) -> None:
 
 
 def _mark_optimum(axes: Axes, mean: float) -> None:
-    label = f"L2 optimum {_signed(mean)}"
+    label = f"L2 optimum {signed(mean)}"
     axes.axvline(mean, color=REGRESSION.color, linestyle="-.", label=label)
 
 
 def _legend(axes: Axes) -> list[tuple[Any, str]]:
     return list(zip(*axes.get_legend_handles_labels(), strict=True))
-
-
-def _density(x: Any, mean: float, std: float) -> Any:
-    return np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
-
-
-def _share(low: float, high: float, mean: float, std: float) -> float:
-    scale = std * math.sqrt(2)
-    return 0.5 * (math.erf((high - mean) / scale) - math.erf((low - mean) / scale))
-
-
-def _fixed(value: float, digits: int = 2) -> str:
-    # Ties go away from zero as in JavaScript's toFixed; Python's own format sends them to even.
-    return str(Decimal(float(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
-
-
-def _signed(value: float) -> str:
-    digits = _fixed(abs(value))
-    if float(digits) == 0:
-        return digits
-    return ("\N{MINUS SIGN}" if value < 0 else "+") + digits
-
-
-def _percent(share: float) -> str:
-    return f"{_fixed(100 * share, 0)} %"
