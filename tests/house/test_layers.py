@@ -18,6 +18,7 @@ RIGHT_BELOW = {
     "testing": [],
     "files": [],
     "envs": ["types", "style"],
+    "toys": ["types"],
     "experts": ["envs"],
     "normalizer": ["types"],
     "data": ["normalizer", "files"],

@@ -1,0 +1,137 @@
+"""Gradient descent with a progress bar, and nothing lost when someone stops it."""
+
+import math
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from imitation_lab.training.settings import TrainingSettings, one_thread
+
+
+class Descent(NamedTuple):
+    """The losses of every step that was made, on the CPU, and whether someone stopped it."""
+
+    losses: Float[Tensor, "steps *models"]
+    interrupted: bool
+
+
+def minimize(
+    loss: Callable[[], Tensor],
+    parameters: Iterable[Tensor],
+    steps: int = 500,
+    learning_rate: float = 0.05,
+    description: str = "fitting",
+    progress: bool = False,
+) -> Float[Tensor, "steps"]:
+    """Change some tensors until a loss is small: for experiments without a network.
+
+    Args:
+        loss: Computes the loss, of shape (), from the parameters as they now are.
+        parameters: Leaf tensors that require gradients; changed in place.
+        steps: Gradient steps. Fewer where ``IMITATION_LAB_FAST`` is set.
+        learning_rate: Of Adam at its peak; warm-up and cosine as in ``TrainingSettings``.
+        description: Stands before the progress bar.
+        progress: Whether to show the bar.
+
+    Returns:
+        The loss at every step.
+
+    Raises:
+        FloatingPointError: If the loss is no longer finite.
+    """
+    settings = TrainingSettings(steps, 1, learning_rate, min(20, steps), weight_decay=0.0)
+    return descend(parameters, lambda: checked_loss(loss()), settings, description, progress).losses
+
+
+def descend(
+    parameters: Iterable[Tensor],
+    next_losses: Callable[[], Float[Tensor, "*models"]],
+    settings: TrainingSettings,
+    description: str,
+    progress: bool,
+) -> Descent:
+    """Take gradient steps with AdamW, warm-up and a cosine.
+
+    Args:
+        parameters: Leaf tensors; changed in place.
+        next_losses: Draws a batch and returns its loss, one for each of the models that are trained
+            together. Models share no parameter, so the sum's gradient is each one's own.
+        settings: How long and how fast.
+        description: Stands before the progress bar.
+        progress: Whether to show the bar.
+    """
+    # Not on stderr, which notebooks paint as an error.
+    steps = range(settings.steps_to_run)
+    bar = tqdm(steps, description, disable=not progress, unit=" steps", file=sys.stdout)
+    with bar, one_thread():
+        descent = _descend(list(parameters), next_losses, settings, bar)
+    if descent.interrupted:
+        print(f"stopped after {len(descent.losses)} of {len(steps)} steps; what was learnt is kept")
+    return descent
+
+
+def checked_loss(loss: Any) -> Float[Tensor, ""]:
+    """Return what a policy's loss returned, if it is a loss.
+
+    Raises:
+        ValueError: If it is not one number that gradients flow through.
+    """
+    if not isinstance(loss, Tensor) or loss.shape != () or not loss.requires_grad:
+        given = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+        raise ValueError(
+            f"the policy's loss returned {given}: expected a tensor of shape () that gradients flow "
+            "through. Is the question that asks for this loss answered?"
+        )
+    return loss
+
+
+def _descend(
+    parameters: list[Tensor],
+    next_losses: Callable[[], Tensor],
+    settings: TrainingSettings,
+    bar: tqdm,
+) -> Descent:
+    steps, device = len(bar), parameters[0].device
+    optimizer = torch.optim.AdamW(
+        parameters, weight_decay=settings.weight_decay, fused=device.type != "mps"
+    )
+    history: list[Tensor] = []
+    try:
+        for step in bar:
+            factor = settings.learning_rate_factor(step, steps)
+            for group in optimizer.param_groups:
+                group["lr"] = factor * settings.learning_rate
+            losses = next_losses()
+            optimizer.zero_grad(set_to_none=True)
+            losses.sum().backward()
+            optimizer.step()
+            history.append(losses.detach())
+            # Reading the loss makes a GPU wait: twenty times in all is often enough.
+            if step % max(1, steps // 20) == 0 or step == steps - 1:
+                shown = f"loss {_last_if_finite(history):.4g}"
+                bar.set_postfix_str(shown, refresh=False)
+    except KeyboardInterrupt:
+        return Descent(_stacked(history), True)
+    return Descent(_stacked(history), False)
+
+
+def _stacked(history: list[Tensor]) -> Tensor:
+    return torch.stack(history).cpu() if history else torch.zeros(0)
+
+
+def _last_if_finite(history: list[Tensor]) -> float:
+    losses = torch.stack(history).flatten(1) if history[0].dim() else torch.stack(history)[:, None]
+    broken = torch.nonzero(~losses.isfinite().all(dim=1)).flatten()
+    if len(broken):
+        step = int(broken[0])
+        value = next(number for number in losses[step].tolist() if not math.isfinite(number))
+        raise FloatingPointError(
+            f"the loss became {value} at step {step}: lower the learning rate, or look "
+            "for a logarithm or a division in the loss that can meet zero."
+        )
+    return float(losses[-1].mean())
