@@ -1,5 +1,6 @@
 """Pictures that students move: drawn in the browser, readable and settable from Python."""
 
+from imitation_lab.widgets.bins import ChooseTheBins
 from imitation_lab.widgets.modes import DragTheModes
 
-__all__ = ["DragTheModes"]
+__all__ = ["ChooseTheBins", "DragTheModes"]

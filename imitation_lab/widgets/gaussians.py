@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.special import erf
 
 
 def gaussian_density(x: Any, mean: Any, std: Any) -> Any:
@@ -11,7 +12,7 @@ def gaussian_density(x: Any, mean: Any, std: Any) -> Any:
     return np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
 
 
-def gaussian_share(low: float, high: float, mean: float, std: float) -> float:
-    """Return the share of a Gaussian that lies between two values."""
+def gaussian_share(low: Any, high: Any, mean: Any, std: Any) -> Any:
+    """Return the share of a Gaussian that lies between two numbers, or between those of two arrays."""
     scale = std * math.sqrt(2)
-    return 0.5 * (math.erf((high - mean) / scale) - math.erf((low - mean) / scale))
+    return 0.5 * (erf((high - mean) / scale) - erf((low - mean) / scale))

@@ -20,3 +20,8 @@ def signed(value: float, digits: int = 2) -> str:
 def percent(share: float) -> str:
     """Return a share in whole percent."""
     return f"{fixed(100 * share, 0)} %"
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """Return a number with a real minus sign, and no sign where it is positive."""
+    return signed(value, digits).removeprefix("+")

@@ -29,9 +29,13 @@ class WidgetPage:
         )
 
     @property
-    def values(self) -> dict[str, float]:
+    def values(self) -> dict[str, Any]:
         values = self.page.evaluate("() => model.values")
-        return {name: float(value) for name, value in values.items()}  # JavaScript writes 1.0 as 1
+        number = (int, float)  # JavaScript writes 1.0 as 1
+        return {
+            name: float(value) if isinstance(value, number) else value
+            for name, value in values.items()
+        }
 
     @property
     def saved(self) -> list[dict[str, float]]:
@@ -46,6 +50,18 @@ class WidgetPage:
         for name, value in values.items():
             self.page.evaluate("([name, value]) => model.setByKernel(name, value)", [name, value])
         self.settle()
+
+    def evaluate_in_bundle(self, widget: CourseWidget, expression: str, argument: Any) -> Any:
+        """Return what a function of JavaScript returns inside the widget's own module."""
+        body = str(widget._esm).replace("export default", "const front_end =")
+        script = f"{body}\nexport const answer = {expression};"
+        return self.page.evaluate(
+            """async ([script, argument]) => {
+                const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+                return (await import(address)).answer(argument);
+            }""",
+            [script, argument],
+        )
 
     def slider(self, name: str) -> Any:
         return self.page.get_by_role("slider", name=name, exact=True)

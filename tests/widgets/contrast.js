@@ -1,5 +1,6 @@
 // Contrast ratios (WCAG 2) of every text with what it stands on, and of every line and handle with its panel.
-() => {
+// `chosen` names the lines by `stroke` and `fill`; without it they are those of drag-the-modes, with its road.
+(chosen) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const rgb = (colour, over = "#000") => {
@@ -32,7 +33,7 @@
     const style = getComputedStyle(element);
     return element instanceof SVGElement ? style.fill : style.color;
   };
-  const shapes = {
+  const shapes = chosen ?? {
     stroke: [
       ".data-line",
       ".fit-line",
@@ -45,10 +46,10 @@
     ],
     fill: [".mode-handle .knob", ".minimum"],
   };
-  const asphalt = getComputedStyle(document.querySelector(".asphalt")).fill;
-  const onRoad = [".drives", ".guess-path", ".optimum-path"].map((name) => [
+  const road = document.querySelector(".asphalt");
+  const onRoad = (road ? [".drives", ".guess-path", ".optimum-path"] : []).map((name) => [
     name,
-    ratio(getComputedStyle(document.querySelector(name)).stroke, asphalt),
+    ratio(getComputedStyle(document.querySelector(name)).stroke, getComputedStyle(road).fill),
   ]);
   const onPanel = Object.entries(shapes).flatMap(([property, names]) =>
     names.map((name) => {

@@ -41,6 +41,15 @@ export function linearScale([low, high], [start, end]) {
   return scale;
 }
 
+/** Return a scale of equal ratios: for numbers that one compares by how many times more they are. */
+export function logScale([low, high], range) {
+  const linear = linearScale([Math.log(low), Math.log(high)], range);
+  const scale = (value) => linear(Math.log(value));
+  scale.invert = (pixel) => Math.exp(linear.invert(pixel));
+  scale.range = range;
+  return scale;
+}
+
 /** Return the `d` of a line through points in pixels. */
 export function linePath(points) {
   return points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
@@ -52,6 +61,9 @@ export function signed(value, digits = 2) {
   if (Number(digitsOnly) === 0) return digitsOnly;
   return (value < 0 ? "\u2212" : "+") + digitsOnly;
 }
+
+/** Write a number with a real minus sign, and no sign where it is positive. */
+export const plain = (value, digits = 2) => signed(value, digits).replace(/^\+/, "");
 
 export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
@@ -87,7 +99,7 @@ export function animate(milliseconds, onStep, onEnd) {
 
 /**
  * Follow a pointer (mouse, finger, pen) from press to release.
- * `onStart()` returns whatever `onMove(movement, start)` needs; movement is in pixels since the press.
+ * `onStart(event)` returns whatever `onMove(movement, start)` needs; movement is in pixels since the press.
  */
 export function draggable(element, { onStart, onMove, onRelease }) {
   let press = null;
@@ -95,7 +107,7 @@ export function draggable(element, { onStart, onMove, onRelease }) {
     if (event.button !== 0) return;
     element.setPointerCapture(event.pointerId);
     element.focus({ preventScroll: true });
-    press = { x: event.clientX, y: event.clientY, start: onStart() };
+    press = { x: event.clientX, y: event.clientY, start: onStart(event) };
     event.preventDefault(); // or the browser starts to select text
   });
   element.addEventListener("pointermove", (event) => {
@@ -158,7 +170,14 @@ export function roundTicks(high, count = 4) {
 }
 
 /** Fill a group with a horizontal axis: a line, ticks, numbers and a title below. */
-export function drawBottomAxis(group, scale, ticks, y, title) {
+export function drawBottomAxis(
+  group,
+  scale,
+  ticks,
+  y,
+  title,
+  format = (tick) => signed(tick, 1),
+) {
   const [left, right] = scale.range;
   group.replaceChildren(
     svg("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--quiet)" }),
@@ -169,7 +188,7 @@ export function drawBottomAxis(group, scale, ticks, y, title) {
       svg(
         "text",
         { x: scale(tick), y: y + 18, "text-anchor": "middle", class: "quiet" },
-        signed(tick, 1),
+        format(tick),
       ),
     ),
     svg("text", { x: (left + right) / 2, y: y + 36, "text-anchor": "middle" }, title),
@@ -187,7 +206,7 @@ export function drawLeftAxis(group, scale, ticks, [left, right]) {
       svg(
         "text",
         { x: left - 6, y: scale(tick) + 4, "text-anchor": "end", class: "quiet" },
-        tick.toFixed(digits),
+        plain(tick, digits),
       ),
     ),
   );
