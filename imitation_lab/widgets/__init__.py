@@ -2,5 +2,6 @@
 
 from imitation_lab.widgets.bins import ChooseTheBins
 from imitation_lab.widgets.modes import DragTheModes
+from imitation_lab.widgets.order import ChooseTheOrder
 
-__all__ = ["ChooseTheBins", "DragTheModes"]
+__all__ = ["ChooseTheBins", "ChooseTheOrder", "DragTheModes"]

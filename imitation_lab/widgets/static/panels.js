@@ -6,10 +6,11 @@ import { html, localCopy, oncePerFrame, svg } from "./shared.js";
 /**
  * Show a widget of panels over the model's traits, and return the function that takes it down.
  *
- * `build(settings, redraw, commit)` returns the panels, and perhaps `draw(numbers)` for the controls
- * and `stop()` for what still moves. A panel holds its `title`, `hint`, `legend` (class of a line to
- * its name), `controls`, the SVG `node` and `draw(scene)`. The scene has the settings, the numbers,
- * the width in pixels and whatever `addToScene(width)` adds.
+ * `build(settings, redraw, commit)` returns the panels, and perhaps `draw(numbers)` for the controls,
+ * `stop()` for what still moves, and `below`, a node between the panels and the numbers. A panel holds
+ * its `title`, `hint`, `legend` (class of a line to its name), `controls`, the SVG `node` and
+ * `draw(scene)`. The scene has the settings, the numbers, the width in pixels and whatever
+ * `addToScene(width)` adds.
  */
 export function showPanels({
   model,
@@ -30,7 +31,7 @@ export function showPanels({
   const commit = () => {
     if (state.commit()) spoken.textContent = sentence(settings, summarise(settings));
   };
-  const { panels, draw: drawControls, stop } = build(settings, redraw, commit);
+  const { panels, draw: drawControls, stop, below = null } = build(settings, redraw, commit);
   const draw = () => {
     const numbers = summarise(settings);
     for (const panel of panels) drawPanel(panel, { settings, numbers }, addToScene);
@@ -39,7 +40,7 @@ export function showPanels({
   };
   const sections = html("div", { class: "panels" }, ...panels.map(frameOf));
   const group = { class: `imitation-widget ${name}`, role: "group", "aria-label": label };
-  el.append(html("div", group, sections, readout, spoken));
+  el.append(html("div", group, sections, below, readout, spoken));
   const sizes = new ResizeObserver(redraw);
   for (const panel of panels) sizes.observe(panel.node);
   draw();
