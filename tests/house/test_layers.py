@@ -31,7 +31,7 @@ RIGHT_BELOW = {
     "rollout": ["envs"],
     "collection": ["data", "rollout"],
     "evaluation": ["rollout"],
-    "plots": ["evaluation", "data", "style"],
+    "plots": ["evaluation", "data", "style", "toys"],
     "widgets": ["plots"],
 }
 # What the notebooks and the library may import besides the standard library and the library itself.

@@ -1,0 +1,20 @@
+from otter.test_files import test_case
+
+OK_FORMAT = False
+
+name = "discretize"
+points = [1]
+
+@test_case(points=None, hidden=False,
+    failure_message="Four bins between \u22121 and 1: each owns its lower edge, and the last one owns 1 too.")
+def test_discretize_four_bins(discretize):
+    """Four bins between \u22121 and 1: each owns its lower edge, and the last one owns 1 too."""
+    assert discretize is not None, "discretize is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_dtype
+
+    indices = discretize(torch.tensor([-1.0, -0.6, -0.5, 0.4, 0.5, 1.0]), -1.0, 1.0, 4)
+    check_answered(indices, "discretize")
+    check_dtype(indices, torch.long, "indices are whole numbers.")
+    check_close(indices, [0, 0, 1, 2, 3, 3], "the edges are \u22121, \u22120.5, 0, 0.5 and 1.")
