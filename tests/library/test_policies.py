@@ -7,10 +7,20 @@ import torch
 from torch import nn
 
 from imitation_lab.networks import MLP, count_parameters
+from imitation_lab.policies.autoregressive import AutoregressivePolicy
+from imitation_lab.policies.categorical import CategoricalPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
+from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 
-POLICIES = [RegressionPolicy, GaussianPolicy]
+POLICIES = [
+    RegressionPolicy,
+    GaussianPolicy,
+    CategoricalPolicy,
+    MixturePolicy,
+    AutoregressivePolicy,
+]
+SAMPLED = POLICIES[1:]
 HORIZONS = [1, 5]
 
 
@@ -101,6 +111,14 @@ def test_regression_samples_the_same_chunk_at_every_call():
     assert torch.equal(policy.sample(observations), policy.sample(observations))
 
 
+@pytest.mark.parametrize("policy_class", SAMPLED)
+def test_the_loss_is_the_mean_negative_log_likelihood(policy_class):
+    policy = make(policy_class)
+    observations, actions = draw_batch()
+    expected = -sum(policy.log_prob(observations, actions)) / 32
+    torch.testing.assert_close(policy.loss(observations, actions), expected)
+
+
 def test_the_gaussian_loss_is_the_negative_log_likelihood_of_torchs_normal():
     policy = make(GaussianPolicy)
     observations, actions = draw_batch()
@@ -123,8 +141,9 @@ def test_gaussian_samples_have_the_predicted_mean_and_width(generator):
     assert (standard.var(dim=0) - 1).abs().max() < 6.5 * math.sqrt(2 / number)
 
 
-def test_gaussian_samples_follow_the_generator():
-    policy = make(GaussianPolicy)
+@pytest.mark.parametrize("policy_class", SAMPLED)
+def test_samples_follow_the_generator(policy_class):
+    policy = make(policy_class)
     observations, _ = draw_batch()
     draws = [policy.sample(observations, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
     assert torch.equal(draws[0], draws[1])
