@@ -38,25 +38,36 @@ function drawHeat(model, plane, parts, { settings, numbers, width, step }) {
   drawCloud(parts, scales, step ? samples.slice(0, step.finished) : samples, settings.obstacles);
 }
 
-function drawCells({ cells, invented }, scales, { counts, grids }, model, band) {
+function drawCells(parts, scales, { counts, grids }, model, band) {
   const { bins } = counts;
-  if (cells.children.length !== bins ** 2) {
-    cells.replaceChildren(...Array.from({ length: bins ** 2 }, () => svg("rect")));
-  }
+  layOutCells(parts.cells, scales, bins);
   const peak = Math.max(...Object.values(grids).flat(2)); // one scale for both panels
   const dimmed = (i, j) => band && band.bin !== (band.order === "steer" ? i : j);
   let outline = "";
   grids[model].forEach((column, i) =>
     column.forEach((probability, j) => {
-      const box = cellBox(scales, bins, i, j);
       const shade = probability ? 0.1 + (0.9 * probability) / peak : 0;
-      const opacity = dimmed(i, j) ? 0.4 * shade : shade;
-      const attributes = { ...box, height: box.width, "fill-opacity": opacity.toFixed(3) };
-      setAttributes(cells.children[i * bins + j], attributes);
-      if (probability && !counts.cells[i][j]) outline += boxPath(box);
+      shadeCell(parts.cells.children[i * bins + j], dimmed(i, j) ? 0.4 * shade : shade);
+      if (probability && !counts.cells[i][j]) outline += boxPath(cellBox(scales, bins, i, j));
     }),
   );
-  invented.setAttribute("d", outline);
+  parts.invented.setAttribute("d", outline);
+}
+
+/** Make one rectangle a cell; while only actions move, they stay where they are. */
+function layOutCells(cells, scales, bins) {
+  const layout = `${bins} ${scales.x.range} ${scales.size}`;
+  if (cells.dataset.layout === layout) return;
+  cells.dataset.layout = layout;
+  const boxes = Array.from({ length: bins ** 2 }, (_, index) =>
+    cellBox(scales, bins, Math.floor(index / bins), index % bins),
+  );
+  cells.replaceChildren(...boxes.map((box) => svg("rect", { ...box, height: box.width })));
+}
+
+function shadeCell(cell, shade) {
+  const opacity = shade.toFixed(3);
+  if (cell.getAttribute("fill-opacity") !== opacity) cell.setAttribute("fill-opacity", opacity);
 }
 
 const boxPath = ({ x, y, width, height = width }) => `M${x} ${y}h${width}v${height}h${-width}Z`;

@@ -39,17 +39,25 @@ export function makePlane(label, inside, role = "img") {
   };
   const node = svg("svg", { role, "aria-label": label, height: LARGEST_PLANE });
   node.append(...Object.values(parts));
-  return { node, parts };
+  return { node, parts, layout: null };
 }
 
-export function drawPlane({ node, parts }, { width, x, y, size, height, settings }) {
+/** Draw what stays as it is while actions move: done again only for another width or other obstacles. */
+export function drawPlane(plane, { width, settings, ...scales }) {
+  const layout = `${width} ${settings.obstacles}`;
+  if (plane.layout === layout) return;
+  plane.layout = layout;
+  layOutPlane(plane, width, settings, scales);
+}
+
+function layOutPlane({ node, parts }, width, { obstacles }, { x, y, size, height }) {
   setAttributes(node, { height, viewBox: `0 0 ${width} ${height}` });
+  parts.obstacles.setAttribute("d", obstacles ? obstaclePath(x, y) : "");
   const [left, right] = x.range;
   const [bottom, top] = y.range;
   for (const square of [parts.ground, parts.frame]) {
     setAttributes(square, { x: left, y: top, width: size, height: size });
   }
-  parts.obstacles.setAttribute("d", settings.obstacles ? obstaclePath(x, y) : "");
   const below = { y: bottom + 16 };
   setAttributes(parts.left, { x: left, ...below });
   setAttributes(parts.steer, { x: (left + right) / 2, ...below });
