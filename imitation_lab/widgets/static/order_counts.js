@@ -30,9 +30,7 @@ export function probabilities(counts, model, order) {
   return counts.cells.map((column, i) =>
     column.map((count, j) => {
       const [first, second] =
-        order === "steer"
-          ? [counts.steer[i], counts.speed[j]]
-          : [counts.speed[j], counts.steer[i]];
+        order === "steer" ? [counts.steer[i], counts.speed[j]] : [counts.speed[j], counts.steer[i]];
       if (!first) return 0;
       const given = model === "independent" ? second / counts.total : count / first;
       return (first / counts.total) * given;

@@ -28,7 +28,11 @@ export function makeDemosPanel(settings, changed, commit) {
   };
   const plane = makePlane(PLANE_LABEL, svg("g", {}, ...Object.values(parts)), "application");
   const spoken = html("p", { class: "only-spoken", "aria-live": "polite" });
-  setAttributes(plane.node, { class: "demo-plane", tabindex: 0, "data-lm-suppress-shortcuts": "true" });
+  setAttributes(plane.node, {
+    class: "demo-plane",
+    tabindex: 0,
+    "data-lm-suppress-shortcuts": "true",
+  });
   const actions = actionsOf(settings, changed);
   followPointer(plane.node, actions, cursor, scales, commit);
   followKeys(plane.node, actions, cursor, changed, commit, spoken);
@@ -50,7 +54,8 @@ function actionsOf(settings, changed) {
       return settings.actions;
     },
     add: (action) => replace([...settings.actions, action]),
-    move: (index, action) => replace(settings.actions.map((old, i) => (i === index ? action : old))),
+    move: (index, action) =>
+      replace(settings.actions.map((old, i) => (i === index ? action : old))),
     remove: (index) => replace(settings.actions.filter((_, i) => i !== index)),
     /** The index of the nearest action within a reach, by a scale for distances, or -1. */
     nearest(place, reach) {
@@ -74,7 +79,10 @@ function followPointer(node, actions, cursor, scales, commit) {
     return [x.invert(event.clientX - box.left), y.invert(event.clientY - box.top)].map(onPlane);
   };
   const under = (event) =>
-    actions.nearest(placeOf(event), (event.pointerType === "touch" ? 2 : 1) * (REACH / scales.x.perUnit));
+    actions.nearest(
+      placeOf(event),
+      (event.pointerType === "touch" ? 2 : 1) * (REACH / scales.x.perUnit),
+    );
   node.addEventListener("pointermove", (event) => {
     node.classList.toggle("over-action", under(event) >= 0);
   });
@@ -139,9 +147,12 @@ function followKeys(node, actions, cursor, changed, commit, spoken) {
 
 /** Say an action as a driver would: "left 0.60, brake 0.30". */
 export function actionInWords([steer, speed]) {
-  const side = steer === 0 ? "straight on" : `${steer < 0 ? "left" : "right"} ${Math.abs(steer).toFixed(2)}`;
+  const side =
+    steer === 0 ? "straight on" : `${steer < 0 ? "left" : "right"} ${Math.abs(steer).toFixed(2)}`;
   const pace =
-    speed === 0 ? "same speed" : `${speed < 0 ? "brake" : "speed up"} ${Math.abs(speed).toFixed(2)}`;
+    speed === 0
+      ? "same speed"
+      : `${speed < 0 ? "brake" : "speed up"} ${Math.abs(speed).toFixed(2)}`;
   return `${side}, ${pace}`;
 }
 
@@ -150,7 +161,8 @@ function drawDemos(plane, parts, scales, cursor, { settings, numbers, width }) {
   const { x, y } = scales;
   const { actions, bins, obstacles } = settings;
   drawPlane(plane, { settings, width, ...scales });
-  for (const which of ["steer", "speed"]) drawEdge(plane, scales, which, { counts: numbers.counts[which] });
+  for (const which of ["steer", "speed"])
+    drawEdge(plane, scales, which, { counts: numbers.counts[which] });
   parts.grid.setAttribute("d", binLines(scales, bins));
   parts.names.style.display = obstacles ? "" : "none";
   OBSTACLES.forEach(({ steer, speed }, i) => {
@@ -158,7 +170,10 @@ function drawDemos(plane, parts, scales, cursor, { settings, numbers, width }) {
     setAttributes(parts.names.children[i], { x: (x(steer[0]) + x(steer[1])) / 2, y: edge });
   });
   const crashes = (action) => obstacles && hitsObstacle(action);
-  const dots = dotPath(scales, actions.filter((action) => !crashes(action)));
+  const dots = dotPath(
+    scales,
+    actions.filter((action) => !crashes(action)),
+  );
   const crosses = crossPath(scales, actions.filter(crashes));
   for (const path of [parts.dots, parts.dotsHalo]) path.setAttribute("d", dots);
   for (const path of [parts.crosses, parts.crossesHalo]) path.setAttribute("d", crosses);

@@ -33,7 +33,13 @@ function drawHeat(model, plane, parts, { settings, numbers, width, step }) {
   const samples = drawSamples(numbers.counts, model, settings.order, settings.seed);
   drawPlane(plane, scene);
   const current = step && samples[step.sample];
-  drawCells(parts, scales, numbers, model, current && { order: settings.order, bin: current.first });
+  drawCells(
+    parts,
+    scales,
+    numbers,
+    model,
+    current && { order: settings.order, bin: current.first },
+  );
   drawDrawing(plane, parts, scales, numbers.counts, model, settings, current, step?.phase);
   drawCloud(parts, scales, step ? samples.slice(0, step.finished) : samples, settings.obstacles);
 }

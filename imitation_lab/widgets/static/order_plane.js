@@ -87,7 +87,12 @@ function makeEdge() {
     { class: "edge" },
     svg("path", { class: "bars" }),
     svg("path", { class: "bars drawn" }),
-    svg("g", { class: "turn" }, svg("circle", { r: 8 }), svg("text", { "text-anchor": "middle", y: 4 })),
+    svg(
+      "g",
+      { class: "turn" },
+      svg("circle", { r: 8 }),
+      svg("text", { "text-anchor": "middle", y: 4 }),
+    ),
   );
 }
 
