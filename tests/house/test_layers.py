@@ -31,7 +31,8 @@ RIGHT_BELOW = {
     "rollout": ["envs"],
     "collection": ["data", "rollout"],
     "evaluation": ["rollout"],
-    "plots": ["evaluation", "data", "style", "toys"],
+    "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
+    "plots": ["comparison", "style", "toys"],
     "widgets": ["plots"],
 }
 # What the notebooks and the library may import besides the standard library and the library itself.

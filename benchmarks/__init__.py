@@ -1,0 +1,1 @@
+"""Measurements that take minutes, each one command that writes what it found."""
