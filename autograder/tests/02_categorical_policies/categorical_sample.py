@@ -36,7 +36,7 @@ def test_categorical_sample_follows_its_rows_distribution(categorical_sample):
     import torch
     from scipy.stats import chi2
 
-    from imitation_lab.testing import check_answered, check_shape, fresh_generator
+    from imitation_lab.testing import check_answered, check_dtype, check_shape, fresh_generator
 
     rows, repeats, num_bins = 4, 1500, 5
     distinct = 2 * torch.rand(rows, num_bins, generator=fresh_generator()) - 1
@@ -44,6 +44,7 @@ def test_categorical_sample_follows_its_rows_distribution(categorical_sample):
     samples = categorical_sample(distinct.repeat(repeats, 1), fresh_generator())
     check_answered(samples, "categorical_sample")
     check_shape(samples, (rows * repeats,), "one index for every row.")
+    check_dtype(samples, torch.long, "indices are whole numbers.")
     samples = torch.as_tensor(samples).long()
     in_range = ((samples >= 0) & (samples < num_bins)).all()
     assert in_range, f"an index lies outside 0 \u2026 {num_bins - 1}."
