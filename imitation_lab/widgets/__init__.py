@@ -1,7 +1,8 @@
 """Pictures that students move: drawn in the browser, readable and settable from Python."""
 
 from imitation_lab.widgets.bins import ChooseTheBins
+from imitation_lab.widgets.components import DragTheComponents
 from imitation_lab.widgets.modes import DragTheModes
 from imitation_lab.widgets.order import ChooseTheOrder
 
-__all__ = ["ChooseTheBins", "ChooseTheOrder", "DragTheModes"]
+__all__ = ["ChooseTheBins", "ChooseTheOrder", "DragTheComponents", "DragTheModes"]
