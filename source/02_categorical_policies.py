@@ -419,8 +419,10 @@ actions = toy.sample(2000, torch.Generator().manual_seed(0)).squeeze(1)
 figure, panels = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
 for axes, limit in zip(panels, (1.5, 0.6), strict=True):
     indices = discretize(actions, -limit, limit, 31)
-    clamped = (actions.abs() > limit).float().mean()
-    moved = (undiscretize(indices, -limit, limit, 31) - actions).abs()
+    check_answered(indices, "discretize")
+    centres = undiscretize(indices, -limit, limit, 31)
+    check_answered(centres, "undiscretize")
+    moved, clamped = (centres - actions).abs(), (actions.abs() > limit).float().mean()
     plot_toy(axes, toy)
     plot_bins(axes, torch.bincount(indices, minlength=31) / len(actions), -limit, limit)
     axes.set_title(
@@ -891,7 +893,8 @@ show(
 # %% tags=["train"]
 for num_bins in (11, 31, 101):
     fitted = fit_logits(actions, num_bins).expand(len(actions), -1)
-    loss = -categorical_log_prob(fitted, discretize(actions, LOW, HIGH, num_bins)).mean()
+    indices = discretize(actions, LOW, HIGH, num_bins)
+    loss = categorical_loss(lambda seen, fitted=fitted: fitted, actions, indices)
     print(f"{num_bins:4d} bins: cross-entropy {loss:.2f} nats")
 
 # %% [markdown]
@@ -1469,7 +1472,9 @@ generator = torch.Generator().manual_seed(0)
 figure, panels = plt.subplots(1, 3, figsize=(11, 2.9))
 for axes, temperature in zip(panels, (0.25, 1.0, 4.0), strict=True):
     rows = (logits / temperature).expand(20_000, -1)
-    samples = undiscretize(categorical_sample(rows, generator), LOW, HIGH, 61)
+    indices = categorical_sample(rows, generator)
+    check_answered(indices, "categorical_sample")
+    samples = undiscretize(indices, LOW, HIGH, 61)
     lanes = torch.bincount(torch.bucketize(samples, edges), minlength=3) / len(samples)
     nowhere = (toy.log_prob(samples[:, None]) < math.log(0.1)).float().mean()
     print(
