@@ -1,0 +1,62 @@
+from otter.test_files import test_case
+
+OK_FORMAT = False
+
+name = "component_log_probs"
+points = [1, 2]
+
+@test_case(points=None, hidden=False,
+    failure_message="At its mean, a component with \u03c3 = 2 in two dimensions has density 1/(8\u03c0).")
+def test_component_log_probs_of_known_components(component_log_probs):
+    """At its mean, a component with \u03c3 = 2 in two dimensions has density 1/(8\u03c0)."""
+    assert component_log_probs is not None, "component_log_probs is not defined yet: run the cell with your answer."
+    import math
+
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    actions = torch.tensor([[1.0, -3.0]]).repeat(4, 1)
+    means = torch.tensor([[1.0, -3.0], [3.0, -3.0], [1.0, 1.0]]).repeat(4, 1, 1)
+    log_probs = component_log_probs(means, torch.full((4, 3, 2), math.log(2)), actions)
+    check_answered(log_probs, "component_log_probs")
+    check_shape(log_probs, (4, 3), "one number for every row and component.")
+    peak = -math.log(8 * math.pi)
+    check_close(
+        log_probs,
+        [[peak, peak - 0.5, peak - 2.0]] * 4,
+        "the other two means lie one and two \u03c3 away in one dimension: that costs \xbd and 2.",
+    )
+
+@test_case(points=None, hidden=True,
+    failure_message="The numbers agree with torch.distributions, for any sizes, near the means and far away.")
+def test_component_log_probs_agree_with_torch(component_log_probs):
+    """The numbers agree with torch.distributions, for any sizes, near the means and far away."""
+    assert component_log_probs is not None, "component_log_probs is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # Equal sizes of two axes, too: there a wrong axis gives the right shape.
+    for batch, components, action_dim, distance in [
+        (7, 4, 3, 1.0),
+        (1, 1, 1, 2.0),
+        (4, 4, 2, 1.0),
+        (3, 2, 2, 80.0),
+    ]:
+        shape = (batch, components, action_dim)
+        means = torch.randn(shape, generator=generator)
+        log_stds = 5 * torch.rand(shape, generator=generator) - 3
+        actions = distance * torch.randn(batch, action_dim, generator=generator)
+        log_probs = component_log_probs(means, log_stds, actions)
+        check_answered(log_probs, "component_log_probs")
+        normal = torch.distributions.Normal(means.double(), log_stds.double().exp())
+        expected = normal.log_prob(actions.double()[:, None]).sum(dim=2)
+        check_close(
+            log_probs,
+            expected,
+            "compare each action with its own row's components, and sum over the dimensions.",
+            rtol=1e-3,
+            atol=1e-3,
+        )

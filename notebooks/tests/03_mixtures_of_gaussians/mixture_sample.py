@@ -1,0 +1,31 @@
+from otter.test_files import test_case
+
+OK_FORMAT = False
+
+name = "mixture_sample"
+points = [1]
+
+@test_case(points=None, hidden=False,
+    failure_message="A row whose weight is all on one component draws all its numbers there, and seeds repeat.")
+def test_mixture_sample_stays_with_its_component(mixture_sample):
+    """A row whose weight is all on one component draws all its numbers there, and seeds repeat."""
+    assert mixture_sample is not None, "mixture_sample is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    logits = torch.full((6, 3), -1000.0)
+    logits[:, 1] = 0.0
+    means = torch.tensor([[-900.0] * 2, [100.0, 500.0], [900.0] * 2]).repeat(6, 1, 1)
+    first, again, other = (
+        mixture_sample(logits, means, torch.zeros(6, 3, 2), torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
+    check_answered(first, "mixture_sample")
+    check_shape(first, (6, 2), "one action for every row.")
+    away = (torch.as_tensor(first) - torch.tensor([100.0, 500.0])).abs().max()
+    assert away < 20, "all weight is on the second component: its mean is (100, 500), its \u03c3 is 1."
+    check_close(again, first.tolist(), "the same seed gave another sample: pass `generator` on.")
+    assert (torch.as_tensor(other) - torch.as_tensor(first)).abs().max() > 1e-3, (
+        "two seeds gave the same sample: draw from the generator, and do not seed it yourself."
+    )
