@@ -127,7 +127,7 @@ def test_independent_log_prob_of_even_bins(independent_log_prob):
 
     indices = torch.tensor([[0, 1, 2], [4, 4, 4]])
     log_prob = independent_log_prob(
-        lambda observations: torch.full((2, 3, 5), 7.0), torch.zeros(2, 4), indices
+        lambda seen: torch.full((len(seen), 3, 5), 7.0), torch.zeros(2, 4), indices
     )
     check_answered(log_prob, "independent_log_prob")
     check_shape(log_prob, (2,), "one log-probability for each action: add up over its numbers.")
@@ -170,7 +170,7 @@ def test_independent_log_prob_is_stable(independent_log_prob):
     generator = fresh_generator()
     logits = 2e4 * torch.rand(6, 3, 4, generator=generator) - 1e4
     indices = torch.randint(0, 4, (6, 3), generator=generator)
-    log_prob = independent_log_prob(lambda seen, logits=logits: logits, torch.zeros(6, 2), indices)
+    log_prob = independent_log_prob(lambda seen: 1 * seen, logits, indices)
     check_answered(log_prob, "independent_log_prob")
     check_finite(log_prob, "a probability underflowed to zero: stay in logarithms.")
     oracle = torch.distributions.Categorical(logits=logits.double()).log_prob(indices)
@@ -412,12 +412,13 @@ def test_autoregressive_log_prob_of_a_known_table(autoregressive_log_prob):
     from imitation_lab.testing import check_answered, check_close, check_shape
 
     def policy(observations, prefix):
-        assert prefix.shape in {(3, 0), (3, 1)}, (
+        assert prefix.shape in {(len(observations), 0), (len(observations), 1)}, (
             f"the prefix has shape {tuple(prefix.shape)}: it holds the numbers before the one asked "
             "for, (batch, 0) for the first and (batch, 1) for the second."
         )
         if prefix.shape[1] == 0:
-            return torch.tensor([[1.0, 3.0]]).log().repeat(3, 1)
+            return torch.tensor([[1.0, 3.0]]).log().repeat(len(observations), 1)
+        assert not prefix.is_floating_point(), "the prefix holds bins: its dtype must be long."
         return torch.tensor([[1.0, 1.0], [1.0, 4.0]]).log()[prefix[:, 0]]
 
     indices = torch.tensor([[0, 1], [1, 0], [1, 1]])
@@ -504,15 +505,15 @@ def test_autoregressive_log_prob_is_stable(autoregressive_log_prob):
     from imitation_lab.testing import check_answered, check_close, check_finite, fresh_generator
 
     generator = fresh_generator()
-    logits = 2e4 * torch.rand(3, 6, 4, generator=generator) - 1e4
+    logits = 2e4 * torch.rand(6, 3, 4, generator=generator) - 1e4
     indices = torch.randint(0, 4, (6, 3), generator=generator)
     log_prob = autoregressive_log_prob(
-        lambda seen, prefix, logits=logits: logits[prefix.shape[1]], torch.zeros(6, 2), indices
+        lambda seen, prefix: seen[:, prefix.shape[1]], logits, indices
     )
     check_answered(log_prob, "autoregressive_log_prob")
     check_finite(log_prob, "a probability underflowed to zero: stay in logarithms.")
-    oracle = torch.distributions.Categorical(logits=logits.double()).log_prob(indices.T)
-    check_close(log_prob, oracle.sum(dim=0), "large logits need care: use the log-softmax.")
+    oracle = torch.distributions.Categorical(logits=logits.double()).log_prob(indices)
+    check_close(log_prob, oracle.sum(dim=1), "large logits need care: use the log-softmax.")
 
 
 def test_autoregressive_log_prob_has_a_gradient(autoregressive_log_prob):
@@ -547,6 +548,9 @@ def test_autoregressive_log_prob_has_a_gradient(autoregressive_log_prob):
     first = counts.sum(dim=1) - 9 * policy.first.detach().softmax(dim=0)
     second = counts - rows * policy.second.detach().softmax(dim=1)
     hint = "the gradient with respect to the logits is off."
+    assert policy.first.grad is not None and policy.second.grad is not None, (
+        "no gradient reaches some of the conditionals: do not detach any of them."
+    )
     check_close(policy.first.grad, first, hint)
     check_close(policy.second.grad, second, hint)
 
@@ -734,7 +738,7 @@ def autoregressive_log_prob__row_by_row_from_the_end(policy, observations, indic
 # To act, the policy has no expert to look at. It draws the first number, looks at its own draw, draws the
 # second, and so on.
 
-# %% [markdown] question="autoregressive_sample" points=[1, 2, 2, 1]
+# %% [markdown] question="autoregressive_sample" points=[1, 2, 2, 1, 1]
 # ### Question 4.3 · Sampling
 #
 # Write `autoregressive_sample(policy, observations, action_dim, generator)`. The policy is the same as in
@@ -794,8 +798,9 @@ def test_autoregressive_sample_follows_the_joint(autoregressive_sample):
 
     from imitation_lab.testing import check_answered, check_shape, fresh_generator
 
-    generator, count = fresh_generator(), 6_000
-    joint = 1 + 8 * torch.rand(3, 3, 3, 3, generator=generator)  # observation, then three numbers
+    generator, count = fresh_generator(), 8_000
+    joint = (2 * torch.rand(3, 3, 3, 3, generator=generator)).exp()  # observation, three numbers
+    joint = joint * torch.tensor([1.0, 3.0, 9.0]).reshape(3, 1, 1)  # far from even
     joint = joint / joint.sum(dim=(1, 2, 3), keepdim=True)
 
     def policy(observations, prefix, joint=joint):
@@ -854,7 +859,7 @@ def test_autoregressive_sample_conditions_on_its_own_prefix(autoregressive_sampl
 
 
 def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
-    """The generator decides the sample: equal seeds repeat it, and other draws differ."""
+    """The generator decides the sample: equal seeds repeat it, and the next call draws anew."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
@@ -874,9 +879,33 @@ def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
     assert (first != following).any(), (
         "two draws from one generator are the same: do not seed it yourself."
     )
-    assert (first[:, 0] != first[:, 1]).any() and (first[:, 1] != first[:, 2]).any(), (
-        "all numbers of a row share their draw: draw anew for every number."
-    )
+
+
+def test_autoregressive_sample_draws_for_every_number(autoregressive_sample):
+    """Rows, numbers and calls have draws of their own: they agree no more often than by chance."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_shape, fresh_generator
+
+    def policy(observations, prefix):
+        return torch.zeros(len(observations), 7)
+
+    generator, count = fresh_generator(), 3_000
+    calls = [autoregressive_sample(policy, torch.zeros(count, 1), 2, generator) for _ in range(2)]
+    for samples in calls:
+        check_answered(samples, "autoregressive_sample")
+        check_shape(samples, (count, 2), "one bin for every number of every action.")
+    first, following = (torch.as_tensor(samples).long() for samples in calls)
+    pairs = {
+        "neighbouring rows share their draws": (first[1:, 0], first[:-1, 0]),
+        "rows share their draws": (first[count // 2 :, 1], first[: count // 2, 1]),
+        "the numbers of an action share their draws": (first[:, 0], first[:, 1]),
+        "two calls with one generator share their draws": (first[:, 0], following[:, 0]),
+    }
+    for fault, (one, two) in pairs.items():
+        # Independent draws from 7 bins agree in one case of 7: six standard deviations around that.
+        excess = (one == two).double().mean() - 1 / 7
+        assert excess.abs() * (49 * len(one) / 6) ** 0.5 < 6, f"{fault}: draw for every number."
 
 
 # %% tags=["wrong"]
@@ -1025,6 +1054,40 @@ def autoregressive_sample__draws_from_the_logits(policy, observations, action_di
     return drawn
 
 
+def autoregressive_sample__shares_draws_between_neighbours(
+    policy, observations, action_dim, generator
+):
+    """Every two neighbouring rows share their random numbers: each row needs its own."""
+    half = (len(observations) + 1) // 2
+    return _by_uniform(
+        policy,
+        observations,
+        action_dim,
+        lambda: torch.rand(half, 1, generator=generator).repeat_interleave(2, 0)[
+            : len(observations)
+        ],
+    )
+
+
+def autoregressive_sample__normalises_over_the_batch(policy, observations, action_dim, generator):
+    """The softmax runs over the batch: it belongs over the bins, the last axis."""
+    drawn = torch.empty(len(observations), 0, dtype=torch.long)
+    for _ in range(action_dim):
+        weights = policy(observations, drawn).softmax(dim=0) + 1e-30
+        drawn = torch.cat([drawn, torch.multinomial(weights, 1, generator=generator)], dim=1)
+    return drawn
+
+
+def autoregressive_sample__adds_gaussian_noise(policy, observations, action_dim, generator):
+    """The largest logit plus Gaussian noise is no sample: the trick needs Gumbel noise."""
+    drawn = torch.empty(len(observations), 0, dtype=torch.long)
+    for _ in range(action_dim):
+        logits = policy(observations, drawn)
+        noise = torch.randn(logits.shape, generator=generator)
+        drawn = torch.cat([drawn, (logits + noise).argmax(1, keepdim=True)], dim=1)
+    return drawn
+
+
 def autoregressive_sample__returns_floats(policy, observations, action_dim, generator):
     """The bins come back as floats: they are indices, of dtype long."""
     return _by_uniform(
@@ -1133,7 +1196,7 @@ second.legend(fontsize=8)
 show(
     figure,
     alt="A ring with two vertical lines; the marginal of steer with the same two lines; and two conditionals "
-    "of speed: two peaks where steer is zero, one broad peak at zero where steer is 0.9.",
+    "of speed: two peaks where steer is zero, one broad hill around zero where steer is 0.9.",
     caption="Draw steer from the histogram in the middle. What you drew chooses the histogram on the right: "
     "a column of the ring.",
 )
@@ -1425,6 +1488,11 @@ def test_masked_logits_never_looks_ahead(masked_logits):
     indices = torch.randint(0, 5, (6, 4), generator=generator)
     full = masked_logits(base, tables, indices, mask)
     check_answered(full, "masked_logits")
+    check_close(
+        torch.as_tensor(full)[:, 0],
+        base[:, 0],
+        "the first number sees nothing: its logits are the base.",
+    )
     for d in range(4):
         known = indices.clone()
         known[:, d:] = torch.randint(0, 5, (6, 4 - d), generator=generator)
@@ -1521,6 +1589,12 @@ def masked_logits__looks_up_its_own_bin(base, tables, indices, mask):
 def masked_logits__forgets_the_base(base, tables, indices, mask):
     """The base logits are missing: that is where the observation comes in."""
     return torch.einsum("ij,bijk->bik", mask.float(), _gains(tables, indices))
+
+
+def masked_logits__masks_the_base_too(base, tables, indices, mask):
+    """Numbers that see nobody lose their base logits: the mask is for the tables alone."""
+    seeing = mask.any(dim=1).float()[None, :, None]
+    return base * seeing + torch.einsum("ij,bijk->bik", mask.float(), _gains(tables, indices))
 
 
 def masked_logits__averages_the_gains(base, tables, indices, mask):
@@ -1636,7 +1710,7 @@ class MaskedTables(torch.nn.Module):
     def forward(self, observations, prefix):
         """Return the next number's logits."""
         missing = len(self.base) - prefix.shape[1]
-        padded = torch.nn.functional.pad(prefix, (0, missing))
+        padded = torch.nn.functional.pad(prefix.long(), (0, missing))
         return self.all_logits(padded)[:, prefix.shape[1]]
 
 
@@ -1847,7 +1921,7 @@ class Independent(Policy):
         return self.base(observations)
 
     def next_logits(self, observations, prefix):
-        padded = torch.nn.functional.pad(prefix, (0, 2 - prefix.shape[1]))
+        padded = torch.nn.functional.pad(prefix.long(), (0, 2 - prefix.shape[1]))
         return self.all_logits(observations, padded)[:, prefix.shape[1]]
 
     def loss(self, observations, actions, generator=None):

@@ -17,12 +17,13 @@ def test_autoregressive_log_prob_of_a_known_table(autoregressive_log_prob):
     from imitation_lab.testing import check_answered, check_close, check_shape
 
     def policy(observations, prefix):
-        assert prefix.shape in {(3, 0), (3, 1)}, (
+        assert prefix.shape in {(len(observations), 0), (len(observations), 1)}, (
             f"the prefix has shape {tuple(prefix.shape)}: it holds the numbers before the one asked "
             "for, (batch, 0) for the first and (batch, 1) for the second."
         )
         if prefix.shape[1] == 0:
-            return torch.tensor([[1.0, 3.0]]).log().repeat(3, 1)
+            return torch.tensor([[1.0, 3.0]]).log().repeat(len(observations), 1)
+        assert not prefix.is_floating_point(), "the prefix holds bins: its dtype must be long."
         return torch.tensor([[1.0, 1.0], [1.0, 4.0]]).log()[prefix[:, 0]]
 
     indices = torch.tensor([[0, 1], [1, 0], [1, 1]])
@@ -114,15 +115,15 @@ def test_autoregressive_log_prob_is_stable(autoregressive_log_prob):
     from imitation_lab.testing import check_answered, check_close, check_finite, fresh_generator
 
     generator = fresh_generator()
-    logits = 2e4 * torch.rand(3, 6, 4, generator=generator) - 1e4
+    logits = 2e4 * torch.rand(6, 3, 4, generator=generator) - 1e4
     indices = torch.randint(0, 4, (6, 3), generator=generator)
     log_prob = autoregressive_log_prob(
-        lambda seen, prefix, logits=logits: logits[prefix.shape[1]], torch.zeros(6, 2), indices
+        lambda seen, prefix: seen[:, prefix.shape[1]], logits, indices
     )
     check_answered(log_prob, "autoregressive_log_prob")
     check_finite(log_prob, "a probability underflowed to zero: stay in logarithms.")
-    oracle = torch.distributions.Categorical(logits=logits.double()).log_prob(indices.T)
-    check_close(log_prob, oracle.sum(dim=0), "large logits need care: use the log-softmax.")
+    oracle = torch.distributions.Categorical(logits=logits.double()).log_prob(indices)
+    check_close(log_prob, oracle.sum(dim=1), "large logits need care: use the log-softmax.")
 
 @test_case(points=None, hidden=True,
     failure_message="The gradient reaches every conditional, and has the right size.")
@@ -159,5 +160,8 @@ def test_autoregressive_log_prob_has_a_gradient(autoregressive_log_prob):
     first = counts.sum(dim=1) - 9 * policy.first.detach().softmax(dim=0)
     second = counts - rows * policy.second.detach().softmax(dim=1)
     hint = "the gradient with respect to the logits is off."
+    assert policy.first.grad is not None and policy.second.grad is not None, (
+        "no gradient reaches some of the conditionals: do not detach any of them."
+    )
     check_close(policy.first.grad, first, hint)
     check_close(policy.second.grad, second, hint)

@@ -3,7 +3,7 @@ from otter.test_files import test_case
 OK_FORMAT = False
 
 name = "autoregressive_sample"
-points = [1, 2, 2, 1]
+points = [1, 2, 2, 1, 1]
 
 @test_case(points=None, hidden=False,
     failure_message="A policy whose second number always repeats the first draws pairs of equal numbers.")
@@ -45,8 +45,9 @@ def test_autoregressive_sample_follows_the_joint(autoregressive_sample):
 
     from imitation_lab.testing import check_answered, check_shape, fresh_generator
 
-    generator, count = fresh_generator(), 6_000
-    joint = 1 + 8 * torch.rand(3, 3, 3, 3, generator=generator)  # observation, then three numbers
+    generator, count = fresh_generator(), 8_000
+    joint = (2 * torch.rand(3, 3, 3, 3, generator=generator)).exp()  # observation, three numbers
+    joint = joint * torch.tensor([1.0, 3.0, 9.0]).reshape(3, 1, 1)  # far from even
     joint = joint / joint.sum(dim=(1, 2, 3), keepdim=True)
 
     def policy(observations, prefix, joint=joint):
@@ -106,9 +107,9 @@ def test_autoregressive_sample_conditions_on_its_own_prefix(autoregressive_sampl
             )
 
 @test_case(points=None, hidden=True,
-    failure_message="The generator decides the sample: equal seeds repeat it, and other draws differ.")
+    failure_message="The generator decides the sample: equal seeds repeat it, and the next call draws anew.")
 def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
-    """The generator decides the sample: equal seeds repeat it, and other draws differ."""
+    """The generator decides the sample: equal seeds repeat it, and the next call draws anew."""
     assert autoregressive_sample is not None, "autoregressive_sample is not defined yet: run the cell with your answer."
     import torch
 
@@ -129,6 +130,32 @@ def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
     assert (first != following).any(), (
         "two draws from one generator are the same: do not seed it yourself."
     )
-    assert (first[:, 0] != first[:, 1]).any() and (first[:, 1] != first[:, 2]).any(), (
-        "all numbers of a row share their draw: draw anew for every number."
-    )
+
+@test_case(points=None, hidden=True,
+    failure_message="Rows, numbers and calls have draws of their own: they agree no more often than by chance.")
+def test_autoregressive_sample_draws_for_every_number(autoregressive_sample):
+    """Rows, numbers and calls have draws of their own: they agree no more often than by chance."""
+    assert autoregressive_sample is not None, "autoregressive_sample is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_shape, fresh_generator
+
+    def policy(observations, prefix):
+        return torch.zeros(len(observations), 7)
+
+    generator, count = fresh_generator(), 3_000
+    calls = [autoregressive_sample(policy, torch.zeros(count, 1), 2, generator) for _ in range(2)]
+    for samples in calls:
+        check_answered(samples, "autoregressive_sample")
+        check_shape(samples, (count, 2), "one bin for every number of every action.")
+    first, following = (torch.as_tensor(samples).long() for samples in calls)
+    pairs = {
+        "neighbouring rows share their draws": (first[1:, 0], first[:-1, 0]),
+        "rows share their draws": (first[count // 2 :, 1], first[: count // 2, 1]),
+        "the numbers of an action share their draws": (first[:, 0], first[:, 1]),
+        "two calls with one generator share their draws": (first[:, 0], following[:, 0]),
+    }
+    for fault, (one, two) in pairs.items():
+        # Independent draws from 7 bins agree in one case of 7: six standard deviations around that.
+        excess = (one == two).double().mean() - 1 / 7
+        assert excess.abs() * (49 * len(one) / 6) ** 0.5 < 6, f"{fault}: draw for every number."

@@ -17,12 +17,13 @@ def test_autoregressive_log_prob_of_a_known_table(autoregressive_log_prob):
     from imitation_lab.testing import check_answered, check_close, check_shape
 
     def policy(observations, prefix):
-        assert prefix.shape in {(3, 0), (3, 1)}, (
+        assert prefix.shape in {(len(observations), 0), (len(observations), 1)}, (
             f"the prefix has shape {tuple(prefix.shape)}: it holds the numbers before the one asked "
             "for, (batch, 0) for the first and (batch, 1) for the second."
         )
         if prefix.shape[1] == 0:
-            return torch.tensor([[1.0, 3.0]]).log().repeat(3, 1)
+            return torch.tensor([[1.0, 3.0]]).log().repeat(len(observations), 1)
+        assert not prefix.is_floating_point(), "the prefix holds bins: its dtype must be long."
         return torch.tensor([[1.0, 1.0], [1.0, 4.0]]).log()[prefix[:, 0]]
 
     indices = torch.tensor([[0, 1], [1, 0], [1, 1]])

@@ -18,7 +18,7 @@ def test_independent_log_prob_of_even_bins(independent_log_prob):
 
     indices = torch.tensor([[0, 1, 2], [4, 4, 4]])
     log_prob = independent_log_prob(
-        lambda observations: torch.full((2, 3, 5), 7.0), torch.zeros(2, 4), indices
+        lambda seen: torch.full((len(seen), 3, 5), 7.0), torch.zeros(2, 4), indices
     )
     check_answered(log_prob, "independent_log_prob")
     check_shape(log_prob, (2,), "one log-probability for each action: add up over its numbers.")
