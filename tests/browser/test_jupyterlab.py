@@ -29,6 +29,11 @@ def widget_notebook(work_folder) -> str:
         "from imitation_lab.widgets import DragTheModes\nmodes = DragTheModes()\nmodes",
         "modes.guess = 0.9",
     ]
+    return write_notebook(work_folder / "widget.ipynb", sources)
+
+
+def write_notebook(path, sources: list[str]) -> str:
+    """Write a notebook of code cells, and return its name."""
     cells = [
         {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
         for number, source in enumerate(sources)
@@ -40,8 +45,8 @@ def widget_notebook(work_folder) -> str:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    (work_folder / "widget.ipynb").write_text(json.dumps(content))
-    return "widget.ipynb"
+    path.write_text(json.dumps(content))
+    return path.name
 
 
 def test_a_student_answers_checks_and_moves_the_widget(notebook, lab):
@@ -89,6 +94,30 @@ def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_n
     notebook.page.wait_for_function(
         "(ball) => ball.getAttribute('aria-valuenow') === '0.9'", arg=shown.element_handle()
     )
+
+
+@pytest.mark.parametrize(
+    ("widget", "role", "name", "key", "trait"),
+    [
+        ("ChooseTheBins", "slider", "Number of bins", "ArrowRight", "num_bins"),
+        ("DragTheComponents", "slider", "Mean of component 1", "PageUp", "components"),
+        ("ChooseTheOrder", "button", "Ring", "Enter", "actions"),
+    ],
+)
+def test_every_widget_answers_the_keyboard_and_tells_the_kernel(
+    notebook, lab, work_folder, widget, role, name, key, trait
+):
+    source = f"from imitation_lab.widgets import {widget}\nwidget = {widget}()\nwidget"
+    notebook.open(lab, write_notebook(work_folder / f"{widget}.ipynb", [source]))
+    notebook.run(0)
+    control = notebook.page.get_by_role(role, name=name, exact=True)
+    control.wait_for()
+    before = notebook.settled(WIDGET)
+    told = notebook.kernel(f"print(widget.{trait})")
+    control.press(key)
+    # Any change that can be seen at all: a single bin more moves few pixels.
+    assert changed_share(before, notebook.settled(WIDGET)) > 0.001
+    assert notebook.kernel(f"print(widget.{trait})") != told
 
 
 def test_the_notebook_leaves_a_focused_handle_its_keys(notebook, lab, widget_notebook):
