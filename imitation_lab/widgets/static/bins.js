@@ -47,7 +47,9 @@ function buildBins(settings, redraw, commit) {
   );
   const left = {
     title: "What the policy does",
-    hint: "A bin\u2019s probability is its count of demonstrations plus \u00bd, shared out, then tempered.",
+    hint:
+      "A bin\u2019s probability is its count of demonstrations plus \u00bd, shared out, " +
+      "then tempered.",
     legend: {
       "truth-line": "the drivers",
       "rug-line": "demonstrations",

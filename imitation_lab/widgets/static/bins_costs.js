@@ -74,8 +74,9 @@ function costLine(costs, cost, x, y) {
   const points = costs.map((choice) => [x(choice.num_bins), y(choice[cost])]);
   const visible = ([, height]) => height >= BINS_TOP;
   const near = points.map((point, i) => [points[i - 1], point, points[i + 1]]);
+  const isInside = (other) => other && visible(other);
   const kept = near.map(([before, point, after]) =>
-    visible(point) ? point : meetTop(point, [before, after].find((other) => other && visible(other))),
+    visible(point) ? point : meetTop(point, [before, after].find(isInside)),
   );
   return splitAt(kept).map(linePath).join("");
 }
@@ -112,7 +113,7 @@ function placeCountBall(ball, num_bins, nats, x, y) {
   setAttributes(ball, {
     transform: `translate(${x(num_bins)} ${height})`,
     "aria-valuenow": num_bins,
-    "aria-valuetext": `${num_bins} bins cost ${Number.isFinite(nats) ? cost : "infinitely many"} nats`,
+    "aria-valuetext": `${num_bins} bins cost ${cost.replace("\u221e", "infinitely many")} nats`,
   });
   const label = ball.lastChild;
   const [left, right] = [x.range[0] + 34, x.range[1] - 34];

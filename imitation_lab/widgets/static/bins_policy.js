@@ -83,7 +83,8 @@ function drawBars(parts, { num_bins, obstacle }, { probabilities }, x, y) {
     const [left, right] = [x(binEdge(index, num_bins)), x(binEdge(index + 1, num_bins))];
     const bar = `M${left.toFixed(2)} ${BASE_Y}V${top.toFixed(2)}H${right.toFixed(2)}V${BASE_Y}`;
     paths[Math.abs(centre) < obstacle ? "hits" : "bars"] += bar;
-    if (dotted && probability > RARE) paths.centres += `M${x(centre).toFixed(2)} ${top.toFixed(2)}h0`;
+    const dot = `M${x(centre).toFixed(2)} ${top.toFixed(2)}h0`;
+    if (dotted && probability > RARE) paths.centres += dot;
   });
   for (const [name, path] of Object.entries(paths)) parts[name].setAttribute("d", path);
   labelCutBar(parts.cut, probabilities, num_bins, x, y);

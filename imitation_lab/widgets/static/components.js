@@ -139,10 +139,9 @@ function makeFloorRange(settings, redraw, commit) {
 /** The numbers in words, just as `ComponentsSummary.sentence` writes them. */
 function componentsSentence(numbers) {
   const parts = [scoreInWords(numbers)];
+  const floor = numbers.sigma_floor.toFixed(3);
   if (numbers.collapsed.length)
-    parts.push(
-      `Collapsed to the floor of ${numbers.sigma_floor.toFixed(3)} m/s: ${named(numbers.collapsed)}.`,
-    );
+    parts.push(`Collapsed to the floor of ${floor} m/s: ${named(numbers.collapsed)}.`);
   if (numbers.dead.length)
     parts.push(`Dead, for no action is near enough to pull: ${named(numbers.dead)}.`);
   return parts.join(" ");
@@ -156,7 +155,8 @@ function scoreInWords({ log_likelihood, true_log_likelihood }) {
       "settles there wins more nats the narrower it is, without end."
     );
   const ahead = log_likelihood - true_log_likelihood;
-  const truth = `The true density gives ${plain(true_log_likelihood)} on the same ${NUM_ACTIONS} actions`;
+  const target = plain(true_log_likelihood);
+  const truth = `The true density gives ${target} on the same ${NUM_ACTIONS} actions`;
   return ahead > 0
     ? `${score} ${truth}, so the mixture is ${signed(ahead)} ahead of the truth.`
     : `${score} ${truth}, so ${(-ahead).toFixed(2)} are missing.`;

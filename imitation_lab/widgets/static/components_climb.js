@@ -84,6 +84,7 @@ function note(settings, view) {
 }
 
 function hasSettled(trace, began) {
-  if (trace.length < began + SETTLED_POINTS && trace.length < LONGEST_TRACE - SETTLED_POINTS) return false;
+  const enough = Math.min(began + SETTLED_POINTS, LONGEST_TRACE - SETTLED_POINTS);
+  if (trace.length < enough) return false;
   return trace.at(-1)[1] - trace.at(-SETTLED_POINTS)[1] < SETTLED;
 }

@@ -1,6 +1,15 @@
 // The handles of the components: a numbered knob for mean and weight, a diamond for the width.
 
-import { clamp, draggable, onKeys, percent, roundTo, setAttributes, signed, svg } from "./shared.js";
+import {
+  clamp,
+  draggable,
+  onKeys,
+  percent,
+  roundTo,
+  setAttributes,
+  signed,
+  svg,
+} from "./shared.js";
 import { gaussianDensity } from "./gaussians.js";
 import {
   clipComponent,
@@ -12,7 +21,7 @@ import {
 } from "./components_numbers.js";
 
 const KNOB = 11; // pixels
-const APART = 20; // pixels between a knob and its diamond, at least
+const APART = 24; // pixels between a knob and its diamond, at least
 const LONGEST_ARROW = 56; // pixels; the gradients' lengths saturate there
 const ARROW_GAIN = 3;
 const SHORTEST_ARROW = 3;
@@ -29,7 +38,8 @@ export function makeComponentHandles(settings, scales, changed, commit) {
   const draw = (current, numbers) => {
     handles.forEach((handle, k) => placeHandles(handle, k, current, numbers, scales));
   };
-  return { nodes: handles.flatMap(({ knob, diamond }) => [knob, diamond]), draw };
+  // The knob comes last: it hides the arrow of a diamond that is pulled towards it.
+  return { nodes: handles.flatMap(({ knob, diamond }) => [diamond, knob]), draw };
 }
 
 function placeHandles({ knob, diamond }, k, { components, sigma_floor }, numbers, scales) {
@@ -84,14 +94,17 @@ function makeKnob(k, component, scales, commit) {
       "aria-valuemax": MEAN_LIMITS[1],
       "data-lm-suppress-shortcuts": "true",
     },
-    svg("circle", { r: 20, fill: "transparent" }),
+    svg("circle", { r: 18, fill: "transparent" }),
     svg("path", { class: "arrow-line" }),
     svg("circle", { r: 16, class: "ring" }),
     svg("circle", { r: KNOB, class: "knob" }),
     svg("text", { y: 4.5, "text-anchor": "middle", class: "strong" }, String(k + 1)),
   );
   draggable(knob, {
-    onStart: () => ({ mean: component.mean, weight: component.weight, std: component.std, axis: null }),
+    onStart() {
+      const { mean, weight, std } = component;
+      return { mean, weight, std, axis: null };
+    },
     onMove(movement, start) {
       start.axis ??= dragDirection(movement);
       const perWeight = -scales.y.perUnit * gaussianDensity(0, 0, start.std);
@@ -183,8 +196,9 @@ function componentOf(k, settings, changed) {
       return summarizeComponents(settings).weights[k];
     },
     set weight(value) {
-      if (settings.components.length === 1) return;
-      settings.components = withWeight(settings.components, k, roundTo(value, 0.01), settings.sigma_floor);
+      if (settings.components.length === 1) return; // it weighs 1
+      const { components, sigma_floor } = settings;
+      settings.components = withWeight(components, k, roundTo(value, 0.01), sigma_floor);
       changed();
     },
   };

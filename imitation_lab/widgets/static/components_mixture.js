@@ -28,33 +28,26 @@ const MIXTURE_HEIGHT = 374;
 const MIXTURE_AXIS_Y = 332;
 const MIXTURE_BASE_Y = 314; // where the density is zero; the actions' ticks fill the gap to the axis
 const MIXTURE_TOP = 26;
+const BEYOND = -10; // a peak that leaves the picture at its top is drawn to here
 const HEADROOM = 1.6; // times the true density's peak
 const GRID = spaced(...MEAN_LIMITS, 301);
 
 export function makeMixturePanel(settings, changed, commit) {
   const scales = { top: MIXTURE_TOP, base: MIXTURE_BASE_Y };
-  const name = `mixture-${Math.random().toString(36).slice(2)}`; // clips are named page-wide
-  const frame = svg("rect", { y: MIXTURE_TOP, height: MIXTURE_BASE_Y - MIXTURE_TOP + 2 });
   const curves = {
     area: svg("path", { class: "mixture-area" }),
     truth: svg("path", { class: "truth-line" }),
-    ...Object.fromEntries(
-      Array.from({ length: MOST_COMPONENTS }, (_, k) => [
-        k,
-        svg("path", { class: `component-line component-${k + 1}` }),
-      ]),
-    ),
+    ...Array.from({ length: MOST_COMPONENTS }, (_, k) => makeComponentLine(k)),
     mixture: svg("path", { class: "mixture-line" }),
   };
   const handles = makeComponentHandles(settings, scales, changed, commit);
   const parts = {
-    frame,
     curves,
     handles,
     axisLeft: svg("g"),
     axisBottom: svg("g"),
     rug: svg("path", { class: "rug-line" }),
-    idle: svg("text", { class: "quiet halo", "text-anchor": "middle" }),
+    idle: svg("text", { class: "quiet halo" }),
   };
   const node = svg("svg", {
     height: MIXTURE_HEIGHT,
@@ -62,9 +55,8 @@ export function makeMixturePanel(settings, changed, commit) {
     "aria-label": "The mixture\u2019s density over the steering action",
   });
   node.append(
-    svg("defs", {}, svg("clipPath", { id: name }, frame)),
     parts.axisLeft,
-    svg("g", { "clip-path": `url(#${name})` }, ...Object.values(curves)),
+    ...Object.values(curves),
     parts.rug,
     parts.idle,
     parts.axisBottom,
@@ -74,6 +66,8 @@ export function makeMixturePanel(settings, changed, commit) {
   return { node, draw: (scene) => drawMixture(parts, scales, scene) };
 }
 
+const makeComponentLine = (k) => svg("path", { class: `component-line component-${k + 1}` });
+
 function drawMixture(parts, scales, { settings, numbers, width }) {
   const { data } = settings;
   const x = linearScale(MEAN_LIMITS, [32, width - 16]);
@@ -81,7 +75,6 @@ function drawMixture(parts, scales, { settings, numbers, width }) {
   const truth = GRID.map((action) => share * densityOfMixture(action, TRUTHS[data]));
   const y = linearScale([0, HEADROOM * Math.max(...truth)], [MIXTURE_BASE_Y, MIXTURE_TOP]);
   Object.assign(scales, { x, y });
-  setAttributes(parts.frame, { x: x.range[0], width: x.range[1] - x.range[0] });
   drawLeftAxis(parts.axisLeft, y, roundTicks(y.invert(MIXTURE_TOP + 8)), x.range);
   const ticks = [-1.5, -1, -0.5, 0, 0.5, 1, 1.5];
   drawBottomAxis(parts.axisBottom, x, ticks, MIXTURE_AXIS_Y, "steering action a (m/s to the side)");
@@ -97,16 +90,19 @@ function drawComponents(curves, settings, x, y) {
   const { weights, means, stds } = mixtureOf(settings);
   const grid = gridFor(means, stds);
   const total = grid.map(() => 0);
+  const heightOf = (density) => Math.max(y(density), BEYOND);
   for (let k = 0; k < MOST_COMPONENTS; k++) {
+    const shown = k < means.length;
     const points = grid.map((action, i) => {
-      const density = k < means.length ? weights[k] * gaussianDensity(action, means[k], stds[k]) : 0;
+      const density = shown ? weights[k] * gaussianDensity(action, means[k], stds[k]) : 0;
       total[i] += density;
-      return [x(action), y(density)];
+      return [x(action), heightOf(density)];
     });
-    const visible = points.filter(([, height]) => height < MIXTURE_BASE_Y - 0.3); // no dashes on the axis
+    // No dashes along the axis.
+    const visible = points.filter(([, height]) => height < MIXTURE_BASE_Y - 0.3);
     curves[k].setAttribute("d", linePath(visible));
   }
-  const mixture = linePath(grid.map((action, i) => [x(action), y(total[i])]));
+  const mixture = linePath(grid.map((action, i) => [x(action), heightOf(total[i])]));
   curves.mixture.setAttribute("d", mixture);
   curves.area.setAttribute("d", `${mixture}V${y(0)}H${x.range[0]}Z`);
 }
@@ -125,6 +121,6 @@ function drawActions({ rug, idle }, data, x) {
   const pixels = new Set(dataActions(data).map((action) => Math.round(x(action))));
   const [top, bottom] = [MIXTURE_BASE_Y + 4, MIXTURE_AXIS_Y - 3];
   rug.setAttribute("d", [...pixels].map((pixel) => `M${pixel} ${top}V${bottom}`).join(""));
-  setAttributes(idle, { x: x(0), y: MIXTURE_TOP - 6 });
-  idle.textContent = isIdle(data) ? `${NUM_IDLE} actions, all exactly 0` : "";
+  setAttributes(idle, { x: x(0) + 8, y: MIXTURE_TOP - 6 });
+  idle.textContent = isIdle(data) ? `${NUM_IDLE} exact zeros` : "";
 }

@@ -48,7 +48,8 @@ const logSumExp = (values) => {
 
 /** Rows of [logit, mean, log_std] to start from. */
 export function startComponents(start, count) {
-  const means = start === "all equal" || count === 1 ? new Array(count).fill(0.3) : spaced(-1, 1, count);
+  const together = start === "all equal" || count === 1;
+  const means = together ? new Array(count).fill(0.3) : spaced(-1, 1, count);
   const components = means.map((mean) => [0, mean, Math.log(START_STD)]);
   return start === "one astray" ? components.with(-1, [...ASTRAY]) : components;
 }
@@ -69,7 +70,8 @@ export function summarizeComponents({ components, data, sigma_floor }) {
   const { logWeights, weights, means, stds } = mixtureOf({ components, sigma_floor });
   const offsets = stds.map((std, k) => logWeights[k] - Math.log(std) - LOG_ROOT_TWO_PI);
   const count = components.length;
-  const [held, pull, spread, scores, shares] = Array.from({ length: 5 }, () => new Array(count).fill(0));
+  const noneYet = () => new Array(count).fill(0);
+  const [held, pull, spread, scores, shares] = Array.from({ length: 5 }, noneYet);
   const totals = { held, pull, spread, scores, shares, logs: 0 };
   for (const action of dataActions(data)) addAction(totals, action, means, stds, offsets);
   const average = (total) => total / NUM_ACTIONS;

@@ -1,10 +1,20 @@
 // The right panel: the mean log-likelihood over the steps of the climb.
 
-import { clamp, drawBottomAxis, drawLeftAxis, linearScale, linePath, plain, setAttributes, svg } from "./shared.js";
+import {
+  clamp,
+  drawBottomAxis,
+  drawLeftAxis,
+  linearScale,
+  linePath,
+  plain,
+  setAttributes,
+  svg,
+} from "./shared.js";
 
 const SCORE_HEIGHT = 236;
 const SCORE_AXIS_Y = 194;
 const SCORE_TOP = 26;
+const SCORE_TITLE = "mean log-likelihood (nats per action)";
 const FEWEST_STEPS = 1000; // shown on the axis, which doubles when they are taken
 const LEAST_SPAN = 0.5; // nats shown on the axis, at least
 const MOST_SPAN = 6; // and at most: what lies deeper is drawn at the bottom
@@ -17,7 +27,7 @@ export function makeScorePanel() {
     way: svg("path", { class: "mixture-line" }),
     now: svg("circle", { r: 5.5, class: "now" }),
     label: svg("text", { class: "strong halo" }),
-    axisTitle: svg("text", { x: 2, y: 14, class: "quiet" }, "mean log-likelihood (nats per action)"),
+    axisTitle: svg("text", { x: 2, y: 14, class: "quiet" }, SCORE_TITLE),
   };
   const node = svg("svg", {
     height: SCORE_HEIGHT,
@@ -42,7 +52,8 @@ function drawScore(parts, { numbers, view, width }) {
   );
   const floor = y(true_log_likelihood);
   parts.truth.setAttribute("d", Number.isFinite(floor) ? `M${range[0]} ${floor}H${range[1]}` : "");
-  parts.way.setAttribute("d", linePath(view.trace.map(([steps, score]) => [x(steps), heightAt(y, score)])));
+  const way = view.trace.map(([steps, score]) => [x(steps), heightAt(y, score)]);
+  parts.way.setAttribute("d", linePath(way));
   placeNow(parts, x(view.steps), y, log_likelihood, range);
 }
 

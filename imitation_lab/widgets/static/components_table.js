@@ -12,7 +12,7 @@ export function makeComponentsTable(settings, redraw, commit) {
   const heading = html("tr", {}, ...HEADINGS.map((text) => html("th", { scope: "col" }, text)));
   const node = html(
     "table",
-    { class: "components-table", "aria-label": "The components\u2019 weights, means, widths and actions" },
+    { class: "components-table", "aria-label": "The components, one in each row" },
     html("thead", {}, heading),
     html("tbody", {}, ...rows.map((row) => row.node)),
   );
@@ -51,7 +51,7 @@ function makeComponentRow(k, settings, redraw, commit) {
 function holdsInWords(k, { responsibilities, dead, collapsed }) {
   const held = `${(responsibilities[k] * NUM_ACTIONS).toFixed(0)}`;
   if (dead.includes(k)) return `${held}: dead`;
-  return collapsed.includes(k) ? `${held}: on the floor` : held;
+  return collapsed.includes(k) ? `${held}: at floor` : held;
 }
 
 function makeWeightInput(k, settings, redraw, commit) {
