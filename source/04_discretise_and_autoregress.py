@@ -1273,7 +1273,8 @@ order
 #
 # It could, if we are careful about who sees what. The logits of number $i$ may depend on number $j$ only where $j$
 # comes before $i$. A **mask** says so: a table of true and false, with a row for the one who looks and a column for the one who
-# is looked at. The same mask stands in MADE, in WaveNet, and in the attention of every language model.
+# is looked at. The same mask stands in MADE and in the attention of language models. (There the inputs are
+# first shifted by one place, so that the diagonal may be true.)
 
 # %% [markdown] question="causal_mask" points=[1, 2]
 # ### Question 4.5 · Who may look at whom?
@@ -1897,7 +1898,7 @@ show(
 #
 # The fork's action is a velocity, in two numbers: along the road and across it. At the obstacle the drivers all ask
 # for the same speed along the road, and for left or right across it. So given the observation, the
-# second number has two modes, and the first one none of its business.
+# second number has two modes, and neither says anything about the first.
 #
 # Would independent bins do here? And if we turned the whole road by 45 degrees? The drivers drive as
 # before. But the numbers are now velocities along two axes that are not the road's: passing on the left asks
@@ -2091,13 +2092,13 @@ plot_excess_nats(panels[1], comparison).set_title("How surprised is it?")
 plot_sides(panels[2], comparison, diagonal).set_title("Which way does it go?")
 show(
     figure,
-    alt="Three panels with a row for each class. Regression never arrives; mixture and autoregressive bins nearly "
+    alt="Three panels with a row for each class. Regression hardly ever arrives; mixture and autoregressive bins nearly "
     "always do, on both roads; the Gaussian and independent bins lose on the turned road.",
     caption="Ten seeds of each class, 1,000 drives on each road. Full markers: straight, hollow: turned.",
 )
 
 # %% [markdown]
-# **Who arrives?** Regression never does, as in notebook 1. On the straight road all three classes with several modes arrive in more than
+# **Who arrives?** Regression hardly ever does, as in notebook 1. On the straight road all three classes with several modes arrive in more than
 # 95 % of the drives. Turning the road costs independent bins a fifth of their successes. It costs the Gaussian a seventh: its
 # numbers are independent too. The mixture and the autoregressive policy do not notice.
 #
@@ -2108,11 +2109,11 @@ show(
 # fixed width do. The fifth column looks only at the moment of choice. There it spends over five nats more than the drivers. An
 # average hides the one moment that matters.
 #
-# **Do both drivers survive?** Nearly all classes treat left and right alike. What differs is *neither*. At the choice, all of them drive
-# straight on now and then, a step longer than the drivers. But on the turned road, the Gaussian and independent bins
+# **Do both drivers survive?** Nearly all classes treat left and right alike. What differs is *neither*. At the choice, all learnt policies
+# drive straight on now and then, a step longer than the drivers. But on the turned road, the Gaussian and independent bins
 # go neither way in more than half of their samples.
 #
-# **What does it cost?** On this machine no class takes a millisecond for an action. That is the price for two numbers. The figure above
+# **What does it cost?** On the machine of the record, no class took a millisecond for an action. That is the price for two numbers. The figure above
 # shows what happens with sixteen.
 #
 # The mixture comes out best here. Should you always take it? This road was made for it: two modes, each
