@@ -858,10 +858,12 @@ def test_mixture_loss_is_the_mean_over_the_batch(mixture_loss):
         def policy(observations, weight=weight, components=components, action_dim=action_dim):
             outputs = observations @ weight
             rest = outputs[:, components:].unflatten(1, (2, components, action_dim))
-            return outputs[:, :components], rest[:, 0], rest[:, 1]
+            return outputs[:, :components], rest[:, 0], rest[:, 1] - 1
 
         observations = torch.randn(batch, 4, generator=generator)
-        actions = torch.randn(batch, action_dim, generator=generator)
+        # Half of the actions lie on a component's mean, where the density is well above one.
+        actions = policy(observations)[1][:, 0].clone()
+        actions[::2] = torch.randn(actions[::2].shape, generator=generator)
         loss = mixture_loss(policy, observations, actions)
         check_answered(loss, "mixture_loss")
         logits, means, log_stds = (part.double() for part in policy(observations))
@@ -1056,13 +1058,13 @@ show(
     "entropy. With two and three the dots scatter over several levels; from five on nearly all lie close "
     "to the entropy. Middle: three components, one on each lane. Right: one component covers two lanes.",
     caption="Three components are enough to represent three lanes, and often not enough to find them. In the "
-    "worst start one component serves two lanes.",
+    "median start one component serves two lanes.",
 )
 
 # %% [markdown]
 # Three components can represent the truth exactly, and still many of the starts end with one
-# component astride two lanes, and another sharing the third. None of the two wants to leave: each is
-# pulled by the actions that it already owns. With spare components a lane is seldom left without
+# component astride two lanes, and another one that shares a lane or has nothing left to do. It does not
+# leave: each component is pulled by the actions that it already owns. With spare components a lane is seldom left without
 # a component nearby. From six on, nearly every start comes within 0.05 nats of the truth. The spares are
 # not used in the end: most of these fits leave at least one component with less than 1 % of the weight.
 #
@@ -1075,7 +1077,7 @@ show(
 # ## A likelihood without end
 #
 # Recorders stutter. Say that one command of the 60 that we recorded was stored 21 times, to the last
-# bit, and that a third component sits right on it. How small does its width want to be?
+# bit, and that a third, narrow component sits right on it. How small does its width want to be?
 #
 # At the repeated action its density is $1 / (\sqrt{2\pi}\,\sigma)$. Halve $\sigma$ and it doubles. All other
 # actions are served by other components. So nothing holds it back: the likelihood is **unbounded**, and
@@ -1096,7 +1098,7 @@ def watch_collapse(recorded, fresh, floor, steps=300):
     """Train weights and widths, and return the training and the held-out loss of every step."""
     means = torch.stack([torch.tensor([-0.6]), torch.tensor([0.6]), recorded[0]])[None]
     logits = torch.zeros(1, 3, requires_grad=True)
-    log_stds = torch.full((1, 3, 1), -2.0, requires_grad=True)
+    log_stds = torch.tensor([[[-2.0], [-2.0], [-4.0]]], requires_grad=True)
     held_out = []
 
     def loss():
@@ -1119,13 +1121,14 @@ panels[0].set_ylabel("loss, nats per action")
 panels[0].legend(fontsize=8)
 show(
     figure,
-    alt="Left, without a floor: the training loss falls on and on in a straight line, while the held-out "
+    alt="Left, without a floor: the training loss falls by three nats, while the held-out "
     "loss has risen and stays up. Right, with the floor: the training loss levels off.",
-    caption="Without a floor the training loss falls for ever, and the mixture only gets worse.",
+    caption="Without a floor the training loss falls on and on, and the mixture only gets worse.",
 )
 
 # %% [markdown]
-# The training loss falls without end; the loss on new commands rises and stays up. So a falling
+# The training loss falls on and on. The curve bends at last only because our optimiser takes smaller and
+# smaller steps. The loss on new commands has risen, and stays up. So a falling
 # training loss proves nothing here. Two habits help:
 #
 # - **a floor under log σ.** We clamp at −5, in normalised units: no component gets narrower than
@@ -1326,6 +1329,7 @@ def test_mixture_sample_draws_every_row_and_call_anew(mixture_sample):
         "neighbouring rows share their noise": (noise[1:, 2], noise[:-1, 2]),
         "two calls with one generator share their noise": (noise[:, 0], next_noise[:, 0]),
         "noise and component hang together": (noise[:, 1], sides[:, 1]),
+        "the first number's noise and the component hang together": (noise[:, 0], sides[:, 0]),
     }
     for fault, (one, two) in pairs.items():
         # Independent, with mean 0 and variance 1: the mean product has standard error 1/sqrt(count).
@@ -1739,8 +1743,8 @@ show(
 )
 
 # %% [markdown]
-# In the worst seed one of the two components serves both sides in front of the obstacle, as wide as
-# the single Gaussian. The other one is at work elsewhere: the road has more to tell apart than left and
+# In the worst seed one of the two components serves both sides on the last metre before the obstacle, and is
+# wide enough to cover both. The other one is at work elsewhere: the road has more to tell apart than left and
 # right. Before the obstacle all go straight, at the goal all slow down, and a component that has
 # specialised there is not responsible for anything at the fork. So it is not pulled there.
 #

@@ -48,10 +48,12 @@ def test_mixture_loss_is_the_mean_over_the_batch(mixture_loss):
         def policy(observations, weight=weight, components=components, action_dim=action_dim):
             outputs = observations @ weight
             rest = outputs[:, components:].unflatten(1, (2, components, action_dim))
-            return outputs[:, :components], rest[:, 0], rest[:, 1]
+            return outputs[:, :components], rest[:, 0], rest[:, 1] - 1
 
         observations = torch.randn(batch, 4, generator=generator)
-        actions = torch.randn(batch, action_dim, generator=generator)
+        # Half of the actions lie on a component's mean, where the density is well above one.
+        actions = policy(observations)[1][:, 0].clone()
+        actions[::2] = torch.randn(actions[::2].shape, generator=generator)
         loss = mixture_loss(policy, observations, actions)
         check_answered(loss, "mixture_loss")
         logits, means, log_stds = (part.double() for part in policy(observations))

@@ -175,6 +175,7 @@ def test_mixture_sample_draws_every_row_and_call_anew(mixture_sample):
         "neighbouring rows share their noise": (noise[1:, 2], noise[:-1, 2]),
         "two calls with one generator share their noise": (noise[:, 0], next_noise[:, 0]),
         "noise and component hang together": (noise[:, 1], sides[:, 1]),
+        "the first number's noise and the component hang together": (noise[:, 0], sides[:, 0]),
     }
     for fault, (one, two) in pairs.items():
         # Independent, with mean 0 and variance 1: the mean product has standard error 1/sqrt(count).
