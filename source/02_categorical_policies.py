@@ -98,15 +98,19 @@ def discretize(actions, low, high, num_bins):
 
 # %% tags=["public"]
 def test_discretize_four_bins(discretize):
-    """Four bins between −1 and 1: each owns its lower edge, and the last one owns 1 too."""
+    """Four bins between −1 and 1: each owns its lower edge, and the last one owns 1 and all above."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, check_dtype
 
-    indices = discretize(torch.tensor([-1.0, -0.6, -0.5, 0.4, 0.5, 1.0]), -1.0, 1.0, 4)
+    actions = torch.tensor([-7.0, -1.0, -0.6, -0.5, 0.4, 0.5, 1.0, 3.0])
+    given = actions.tolist()
+    indices = discretize(actions, -1.0, 1.0, 4)
     check_answered(indices, "discretize")
     check_dtype(indices, torch.long, "indices are whole numbers.")
-    check_close(indices, [0, 0, 1, 2, 3, 3], "the edges are −1, −0.5, 0, 0.5 and 1.")
+    hint = "the edges are −1, −0.5, 0, 0.5 and 1; what lies outside goes to the nearest bin."
+    check_close(indices, [0, 0, 0, 1, 2, 3, 3, 3], hint)
+    check_close(actions, given, "the actions were changed: do not work in place.")
 
 
 # %% tags=["hidden"]
@@ -241,6 +245,25 @@ def discretize__takes_the_datas_own_range(actions, low, high, num_bins):
     return ((actions - low) / ((high - low) / num_bins)).floor().clamp(0, num_bins - 1).long()
 
 
+def discretize__takes_the_nearest_centre(actions, low, high, num_bins):
+    """An edge is equally near to two centres, and argmin takes the lower one: it belongs to the upper."""
+    width = (high - low) / num_bins
+    centres = low + (torch.arange(num_bins) + 0.5) * width
+    return (actions.unsqueeze(-1) - centres.to(actions.dtype)).abs().argmin(dim=-1)
+
+
+def discretize__moves_high_by_a_hair(actions, low, high, num_bins):
+    """float32 cannot hold the hair where numbers are large, so `high` falls out: clamp the index."""
+    inside = actions.clamp(low, high - 1e-6)
+    return ((inside - low) / ((high - low) / num_bins)).floor().long()
+
+
+def discretize__flattens(actions, low, high, num_bins):
+    """The shape is lost: return the shape of actions."""
+    position = ((actions - low) / ((high - low) / num_bins)).floor()
+    return position.clamp(0, num_bins - 1).long().flatten()
+
+
 def discretize__drops_outliers(actions, low, high, num_bins):
     """Actions outside the range are left out, so the indices no longer belong to the actions: clamp them."""
     inside = actions[(actions >= low) & (actions <= high)]
@@ -276,6 +299,10 @@ def discretize__by_numpy(actions, low, high, num_bins):
 
     edges = np.linspace(low, high, num_bins + 1)[1:-1]
     return torch.as_tensor(np.digitize(actions.double().numpy(), edges), dtype=torch.long)
+
+
+def discretize__by_floor_division(actions, low, high, num_bins):
+    return ((actions - low) // ((high - low) / num_bins)).clamp(0, num_bins - 1).long()
 
 
 # %% [markdown]
@@ -658,6 +685,11 @@ def categorical_log_prob__by_loops(logits, indices):
     return torch.stack(rows)
 
 
+def categorical_log_prob__by_differences(logits, indices):
+    chosen = torch.take_along_dim(logits, indices[:, None], dim=1)
+    return -(logits - chosen).logsumexp(dim=1)
+
+
 # %% [markdown]
 # Now the loss. The lecture's version 1 makes the demonstrated actions probable under the policy. With
 # bins, that is the negative log-probability of the demonstrated bin,
@@ -673,7 +705,7 @@ def categorical_log_prob__by_loops(logits, indices):
 # minus a one where the expert acted. Training moves probability to where the expert went, and stops
 # when the two agree on average.
 
-# %% [markdown] question="categorical_loss" points=[1, 2, 1]
+# %% [markdown] question="categorical_loss" points=[1, 1, 1, 1]
 # ### Question 2.4 · The cross-entropy
 #
 # Write `categorical_loss(policy, observations, indices)`.
@@ -682,6 +714,7 @@ def categorical_log_prob__by_loops(logits, indices):
 #   `(batch, num_bins)`.
 # - `indices` is `(batch,)`: the bins that the expert's actions lie in.
 # - Return one number, a tensor of shape `()`: the negative log-probability, averaged over the batch.
+#   Large logits must not trouble it either. Gradients must flow through it into the policy.
 
 
 # %% tags=["solution"]
@@ -691,21 +724,23 @@ def categorical_loss(policy, observations, indices):
 
 
 # %% tags=["public"]
-def test_categorical_loss_of_a_policy_that_knows_nothing(categorical_loss):
-    """A policy that gives all six bins the same logit loses log 6, whatever the expert did."""
+def test_categorical_loss_of_known_odds(categorical_loss):
+    """Probabilities 1/8, 2/8 and 5/8: bins that were likely cost little, the rare one costs log 8."""
     import math
 
     import torch
 
     from imitation_lab.testing import check_answered, check_close, check_shape
 
-    policy = torch.nn.Linear(3, 6)
+    policy = torch.nn.Linear(2, 3)
     torch.nn.init.zeros_(policy.weight)
-    torch.nn.init.constant_(policy.bias, 4.0)
-    loss = categorical_loss(policy, torch.ones(4, 3), torch.tensor([0, 5, 2, 2]))
+    with torch.no_grad():
+        policy.bias.copy_(torch.tensor([1.0, 2.0, 5.0]).log())
+    loss = categorical_loss(policy, torch.ones(4, 2), torch.tensor([2, 0, 2, 1]))
     check_answered(loss, "categorical_loss")
     check_shape(loss, (), "average over the batch.")
-    check_close(loss, math.log(6), "each of six equal bins has probability 1/6.")
+    expected = (2 * math.log(8 / 5) + math.log(8) + math.log(8 / 2)) / 4
+    check_close(loss, expected, "the policy returns logits; average −log p of the expert's bins.")
     assert getattr(loss, "requires_grad", False), "gradients must flow: do not detach."
 
 
@@ -728,11 +763,29 @@ def test_categorical_loss_equals_the_mean_written_out(categorical_loss):
         check_close(loss, total / batch, "average the negative log-probabilities over the batch.")
 
 
+def test_categorical_loss_is_stable(categorical_loss):
+    """Where the expert's bin has next to no probability, the loss is large and not infinite."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_finite, fresh_generator
+
+    hint = "stay in logarithms, as in question 2.3: do not compute the probabilities first."
+    generator = fresh_generator()
+    for batch, num_bins in [(5, 4), (2, 7)]:
+        logits = 2000 * torch.rand(batch, num_bins, generator=generator) - 1000
+        rarest = logits.argmin(dim=1)
+        loss = categorical_loss(lambda seen: seen, logits, rarest)
+        check_answered(loss, "categorical_loss")
+        check_finite(loss, hint)
+        oracle = torch.distributions.Categorical(logits=logits.double())
+        check_close(loss, -oracle.log_prob(rarest).mean(), hint, atol=1e-3)
+
+
 def test_categorical_loss_teaches_the_policy(categorical_loss):
     """The gradient with respect to the logits is softmax minus one-hot, divided by the batch."""
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, fresh_generator
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
     generator = fresh_generator()
     policy = torch.nn.Linear(4, 6)
@@ -741,10 +794,11 @@ def test_categorical_loss_teaches_the_policy(categorical_loss):
     indices = torch.randint(6, (9,), generator=generator)
     loss = categorical_loss(policy, observations, indices)
     check_answered(loss, "categorical_loss")
-    assert getattr(loss, "requires_grad", False), (
-        "the loss does not depend on the policy: do not detach it."
-    )
+    check_shape(loss, (), "average over the batch.")
+    detached = "the loss does not depend on the policy: do not detach it, nor build a new tensor."
+    assert getattr(loss, "requires_grad", False), detached
     loss.backward()
+    assert policy.weight.grad is not None, detached
     probabilities = torch.distributions.Categorical(logits=policy(observations).detach()).probs
     slope = (probabilities - torch.eye(6)[indices]) / 9
     check_close(policy.weight.grad, slope.T @ observations, "the gradient of the loss is off.")
@@ -807,6 +861,31 @@ def categorical_loss__detaches_the_policy(policy, observations, indices):
     return -categorical_log_prob(policy(observations).detach(), indices).mean()
 
 
+def categorical_loss__takes_the_log_of_the_softmax(policy, observations, indices):
+    """A probability underflows to zero and the loss is infinite: use your log-probabilities."""
+    probabilities = policy(observations).softmax(dim=1)
+    return -probabilities[torch.arange(len(indices)), indices].log().mean()
+
+
+def categorical_loss__smooths_the_labels(policy, observations, indices):
+    """A tenth of every target is spread over all bins: this is not the expert's bin alone."""
+    logits = policy(observations)
+    return torch.nn.functional.cross_entropy(logits, indices, label_smoothing=0.1)
+
+
+def categorical_loss__weights_the_bins(policy, observations, indices):
+    """Rare bins count more here, so the policy will take them too often: average over the batch."""
+    logits = policy(observations)
+    weight = 1 / torch.bincount(indices, minlength=logits.shape[1]).clamp(min=1)
+    return torch.nn.functional.cross_entropy(logits, indices, weight=weight)
+
+
+def categorical_loss__makes_a_new_tensor(policy, observations, indices):
+    """The number is right, but it is a new tensor, through which no gradient reaches the policy."""
+    loss = -categorical_log_prob(policy(observations), indices).mean()
+    return torch.tensor(loss.item(), requires_grad=True)
+
+
 def categorical_loss__trains_on_its_own_choice(policy, observations, indices):
     """The policy's own likeliest bin is scored: score the expert's."""
     logits = policy(observations)
@@ -833,6 +912,12 @@ def categorical_loss__by_loops(policy, observations, indices):
     for row, index in zip(policy(observations), indices, strict=True):
         total = total + row.logsumexp(0) - row[index]
     return total / len(indices)
+
+
+def categorical_loss__by_kl_divergence(policy, observations, indices):
+    log_probs = policy(observations).log_softmax(dim=1)
+    targets = torch.nn.functional.one_hot(indices, log_probs.shape[1]).to(log_probs.dtype)
+    return torch.nn.functional.kl_div(log_probs, targets, reduction="batchmean")
 
 
 # %% [markdown]
@@ -898,7 +983,8 @@ for num_bins in (11, 31, 101):
     print(f"{num_bins:4d} bins: cross-entropy {loss:.2f} nats")
 
 # %% [markdown]
-# With more bins the loss gets worse. But the fit gets better! What is wrong?
+# With more bins the loss gets worse. But 31 bins can follow the lanes more closely than 11. What is
+# wrong?
 #
 # The loss answers another question each time: *which of 11?* is easier than *which of 101?* A policy
 # that knows nothing loses $\log 11 = 2.4$ in one case and $\log 101 = 4.6$ in the other. These numbers
@@ -914,12 +1000,12 @@ for num_bins in (11, 31, 101):
 #
 # With narrow bins each has a smaller probability, and $-\log w$ gives it back.
 
-# %% [markdown] question="categorical_log_density" points=[1, 2, 1]
+# %% [markdown] question="categorical_log_density" points=[1, 1, 1, 1]
 # ### Question 2.5 · Nats per unit of action
 #
 # Write `categorical_log_density(logits, actions, low, high)`. `logits` is `(batch, num_bins)`, and
-# `actions` is `(batch,)`: numbers in the units of `low` and `high`. The bins share the range from `low`
-# to `high` evenly. Return `(batch,)`: the log density of each action under its row's logits.
+# `actions` is `(batch,)`: numbers from `low` to `high`, both included. The bins share that range evenly.
+# Return `(batch,)`: the log density of each action under its row's logits.
 
 
 # %% tags=["solution"]
@@ -973,6 +1059,24 @@ def test_categorical_log_density_agrees_with_numpy(categorical_log_density):
         check_close(
             log_density, np.log(density), "the log-probability of the bin, minus log of its width."
         )
+
+
+def test_categorical_log_density_holds_at_both_ends(categorical_log_density):
+    """`low` lies in the first bin, and `high` in the last."""
+    import math
+
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for num_bins, low, high in [(2, -1.0, 1.0), (5, -30.0, 70.0), (31, 0.0, 3.5)]:
+        logits = torch.randn(1, num_bins, generator=generator).repeat(2, 1)
+        log_density = categorical_log_density(logits, torch.tensor([low, high]), low, high)
+        check_answered(log_density, "categorical_log_density")
+        ends = logits[0].double().log_softmax(dim=0)[[0, -1]]
+        expected = ends - math.log((high - low) / num_bins)
+        check_close(log_density, expected, "low lies in the first bin, and high in the last.")
 
 
 def test_categorical_log_density_integrates_to_one(categorical_log_density):
@@ -1060,6 +1164,22 @@ def categorical_log_density__returns_the_density(logits, actions, low, high):
     return log_prob.exp() * num_bins / (high - low)
 
 
+def categorical_log_density__has_no_bin_for_high(logits, actions, low, high):
+    """`high` gets the index num_bins: it belongs to the last bin."""
+    width = (high - low) / logits.shape[1]
+    return categorical_log_prob(logits, ((actions - low) / width).long()) - math.log(width)
+
+
+def categorical_log_density__joins_the_centres_by_lines(logits, actions, low, high):
+    """The density is made a line from centre to centre: within a bin it is flat."""
+    last, width = logits.shape[1] - 1, (high - low) / logits.shape[1]
+    position = ((actions - low) / width - 0.5).clamp(0, last)
+    left = position.long().clamp(max=last - 1)
+    share, probabilities = position - left, logits.softmax(dim=1)
+    at_left, at_right = (probabilities.gather(1, k[:, None])[:, 0] for k in (left, left + 1))
+    return ((1 - share) * at_left + share * at_right).log() - math.log(width)
+
+
 # %% tags=["right"]
 def categorical_log_density__by_scaling_the_log_prob(logits, actions, low, high):
     log_prob = categorical_log_prob(logits, discretize(actions, low, high, logits.shape[-1]))
@@ -1069,6 +1189,7 @@ def categorical_log_density__by_scaling_the_log_prob(logits, actions, low, high)
 def categorical_log_density__by_a_mixture_of_uniforms(logits, actions, low, high):
     edges = torch.linspace(low, high, logits.shape[1] + 1, dtype=torch.float64)
     inside = (actions[:, None] >= edges[:-1]) & (actions[:, None] < edges[1:])
+    inside[:, -1] |= actions == high
     heights = logits.double().log_softmax(dim=1) - (edges[1:] - edges[:-1]).log()
     return torch.where(inside, heights, -torch.inf).logsumexp(dim=1)
 
@@ -1121,15 +1242,17 @@ print(f"      truth: {entropy:+.3f}")
 # centimetres per second, it is larger than one, and its logarithm is positive. Change the unit to
 # centimetres per second and every number grows by $\log 100 = 4.6$. The differences between them stay.
 #
-# And we counted on **held-out** actions. On the training data more bins always look better. The extreme
-# case has one bin for each demonstrated action, and knows nothing but those.
+# And we counted on **held-out** actions. On the training data, cutting every bin in two never looks
+# worse, so you would cut for ever. In the end there is one bin for each demonstrated action, and the
+# policy knows nothing but those.
 #
 # ## How many bins does the data pay for?
 #
 # Two errors pull in opposite directions.
 #
 # **Too few bins, and the shape is lost.** Inside a bin the policy's density is flat, and the truth is
-# not. For narrow bins this costs
+# not. Take the truth for a straight line inside each bin and expand the logarithm to second order: this
+# costs
 #
 # $$
 # \frac{w^2}{24} \int \frac{p'(a)^2}{p(a)} \, da \quad \text{nats.}
@@ -1137,9 +1260,9 @@ print(f"      truth: {entropy:+.3f}")
 #
 # It is small where the density is smooth, and it falls with the square of the width.
 #
-# **Too many bins, and there is no data to fill them.** $B$ bins have $B - 1$ free probabilities. Each
-# of them is estimated from $n$ actions and costs about half a nat per $n$ on new data, as any
-# parameter does under maximum likelihood: together $(B - 1) / 2n$.
+# **Too many bins, and there is no data to fill them.** $B$ bins have $B - 1$ free probabilities. Under
+# maximum likelihood, each parameter that is estimated from $n$ actions costs about $1 / 2n$ nats on a
+# new action. Together that is $(B - 1) / 2n$.
 #
 # Add the two with $w = R / B$, where $R$ is the range, and set the derivative to zero:
 #
@@ -1157,13 +1280,15 @@ print(f"      truth: {entropy:+.3f}")
 
 # %% tags=["train"]
 BINS = [7, 11, 15, 21, 31, 45, 65, 101, 151, 221, 301]
-SIZES = {100: "o", 1000: "s", 10_000: "D"}
+SIZES = {100: ("o", "#8CCBF0"), 1000: ("s", "#2E86BD"), 10_000: ("D", "#0B3D63")}
 
 
 def histogram_nats(count, num_bins, seed):
     """Return the held-out nats of a histogram of `count` actions, half an action added to each bin."""
     trained_on = toy.sample(count, torch.Generator().manual_seed(seed)).squeeze(1)
-    counts = torch.bincount(discretize(trained_on, LOW, HIGH, num_bins), minlength=num_bins)
+    indices = discretize(trained_on, LOW, HIGH, num_bins)
+    check_answered(indices, "discretize")
+    counts = torch.bincount(indices, minlength=num_bins)
     return held_out_nats((counts + 0.5).log())
 
 
@@ -1180,10 +1305,10 @@ slope = torch.gradient(true_log_density.exp(), spacing=cell)[0]
 roughness = (slope.square() / true_log_density.exp()).nansum() * cell
 smooth = torch.linspace(20, 301, 200)
 figure, axes = plt.subplots(figsize=(6.8, 3.8))
-for (count, marker), nats in zip(SIZES.items(), curves.values(), strict=True):
-    (line,) = axes.plot(BINS, nats, marker=marker, ls="-", label=f"{count:,} actions")
+for (count, (marker, color)), nats in zip(SIZES.items(), curves.values(), strict=True):
+    axes.plot(BINS, nats, marker=marker, color=color, ls="-", label=f"{count:,} actions")
     bias, variance = ((HIGH - LOW) / smooth) ** 2 / 24 * roughness, (smooth - 1) / (2 * count)
-    axes.plot(smooth, entropy + bias + variance, color=line.get_color(), ls=":", lw=1.2)
+    axes.plot(smooth, entropy + bias + variance, color=color, ls=":", lw=1.5)
     best = ((HIGH - LOW) ** 2 * count / 6 * roughness) ** (1 / 3)
     print(f"{count:6,} actions: the formula recommends {best:.0f} bins")
 axes.axhline(entropy, color="black", ls="--", lw=1.2, label="entropy of the truth")
@@ -1206,8 +1331,8 @@ show(
 #
 # It does not know everything. The dotted lines begin at 20 bins: with fewer, a bin is wider than a
 # lane, and an approximation for narrow bins says nothing. And with 100 actions in 301 bins the true
-# cost is less than half of what the formula says. Half a nat for each probability is what *estimating*
-# it costs, and most of these bins stay empty.
+# cost is less than half of what the formula says. $1 / 2n$ is what it costs to *estimate* a probability,
+# and most of these bins stay empty.
 #
 # Keep in mind where this cost comes from. **Bins do not know that they are neighbours.** For the
 # cross-entropy, bin 14 is as far from bin 15 as from bin 30. What has been learnt about one says
@@ -1310,10 +1435,12 @@ def test_categorical_sample_is_stable(categorical_sample):
     logits = torch.full((6, 4), -1e4)
     logits[:, 1] = 0.0
     logits[torch.arange(6), torch.tensor([3, 0, 2, 0, 3, 1])] = 1e4
-    indices = categorical_sample(logits, fresh_generator())
+    indices = categorical_sample(logits.repeat(500, 1), fresh_generator())
     check_answered(indices, "categorical_sample")
     check_close(
-        indices, [3, 0, 2, 0, 3, 1], "the largest logit wins by far: do not let it overflow."
+        indices,
+        [3, 0, 2, 0, 3, 1] * 500,
+        "the largest logit wins by far, every time: do not let it overflow.",
     )
     low = torch.full((5, 3), -1e4)
     low[:, 2] = -9e3
@@ -1346,6 +1473,8 @@ def test_categorical_sample_draws_anew_for_every_row(categorical_sample):
         table = torch.bincount(3 * one + two, minlength=9).reshape(3, 3).numpy()
         # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
         assert chi2_contingency(table).pvalue > 1e-9, f"{fault}: draw anew for every row."
+    single = categorical_sample(logits[:1], generator)
+    check_shape(single, (1,), "one row gives one index, in a tensor of shape (1,).")
     seed = fresh_generator().initial_seed()
     one, again = (categorical_sample(logits, torch.Generator().manual_seed(seed)) for _ in range(2))
     check_close(again, one, "the same seed gave another sample: draw from `generator`.")
@@ -1423,6 +1552,23 @@ def categorical_sample__is_off_by_one(logits, generator):
     return (indices + 1).clamp(max=logits.shape[1] - 1)
 
 
+def categorical_sample__drops_the_batch_of_one(logits, generator):
+    """A bare squeeze() drops the batch too, where it has one row: squeeze the last axis only."""
+    return torch.multinomial(torch.softmax(logits, dim=1), 1, generator=generator).squeeze()
+
+
+def categorical_sample__gives_every_bin_a_little(logits, generator):
+    """A small number keeps every bin possible, also where nobody drives: the softmax needs none."""
+    probabilities = torch.softmax(logits, dim=1) + 1e-3
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+
+
+def categorical_sample__sharpens(logits, generator):
+    """This samples at a temperature below one: the policy must be what the logits say."""
+    probabilities = torch.softmax(logits / 0.75, dim=1)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+
+
 # %% tags=["right"]
 def categorical_sample__by_gumbel_noise(logits, generator):
     noise = torch.empty(logits.shape, dtype=torch.float64).exponential_(generator=generator)
@@ -1451,6 +1597,15 @@ def categorical_sample__by_torch_distributions(logits, generator):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return torch.distributions.Categorical(logits=logits).sample()
+
+
+def categorical_sample__by_numpy(logits, generator):
+    import numpy as np
+
+    random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+    steps = logits.double().softmax(dim=1).cumsum(dim=1).numpy()
+    below = steps / steps[:, -1:] <= random.random((len(logits), 1))
+    return torch.as_tensor(below.sum(axis=1))
 
 
 # %% [markdown]

@@ -130,6 +130,16 @@ def test_31_bins_fit_held_out_actions_better_than_11(notebook, fits):
         assert more < few - 0.1
 
 
+def test_cutting_every_bin_in_two_never_looks_worse_on_the_training_data(fits):
+    for fit in fits:
+        costs = []
+        for count in (11, 22, 44, 88, 176, 352, 704):
+            shares = torch.histc(fit.actions.double(), count, LOW, HIGH) / 2000
+            in_nats = torch.distributions.Categorical(shares).entropy()
+            costs.append(float(in_nats) + math.log((HIGH - LOW) / count))
+        assert costs == sorted(costs, reverse=True)
+
+
 def test_the_entropy_of_three_lanes_is_negative_and_depends_on_the_unit(truth):
     assert truth.entropy < 0
     assert math.log(100) == pytest.approx(4.6, abs=0.01)
@@ -157,6 +167,14 @@ def formula(truth, size, count):
 def roughness(truth):
     slope = np.gradient(truth.density, (HIGH - LOW) / 300_000)
     return float((slope**2 / truth.density).sum() * (HIGH - LOW) / 300_000)
+
+
+def test_flat_narrow_bins_cost_what_the_formula_says(truth):
+    for count in (101, 151, 301):
+        masses, width = bin_masses(truth, count), (HIGH - LOW) / count
+        masses = masses[masses > 0]
+        cost = -float((masses * np.log(masses / width)).sum()) - truth.entropy
+        assert cost == pytest.approx(width**2 / 24 * roughness(truth), rel=0.03)
 
 
 @pytest.mark.parametrize(("size", "recommended"), [(100, 30), (1000, 66), (10_000, 142)])

@@ -3,7 +3,7 @@ from otter.test_files import test_case
 OK_FORMAT = False
 
 name = "categorical_log_density"
-points = [1, 2, 1]
+points = [1, 1, 1, 1]
 
 @test_case(points=None, hidden=False,
     failure_message="Two bins of width 4, with probabilities 1/4 and 3/4, have densities 1/16 and 3/16.")
@@ -49,6 +49,26 @@ def test_categorical_log_density_agrees_with_numpy(categorical_log_density):
         check_close(
             log_density, np.log(density), "the log-probability of the bin, minus log of its width."
         )
+
+@test_case(points=None, hidden=True,
+    failure_message="`low` lies in the first bin, and `high` in the last.")
+def test_categorical_log_density_holds_at_both_ends(categorical_log_density):
+    """`low` lies in the first bin, and `high` in the last."""
+    assert categorical_log_density is not None, "categorical_log_density is not defined yet: run the cell with your answer."
+    import math
+
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for num_bins, low, high in [(2, -1.0, 1.0), (5, -30.0, 70.0), (31, 0.0, 3.5)]:
+        logits = torch.randn(1, num_bins, generator=generator).repeat(2, 1)
+        log_density = categorical_log_density(logits, torch.tensor([low, high]), low, high)
+        check_answered(log_density, "categorical_log_density")
+        ends = logits[0].double().log_softmax(dim=0)[[0, -1]]
+        expected = ends - math.log((high - low) / num_bins)
+        check_close(log_density, expected, "low lies in the first bin, and high in the last.")
 
 @test_case(points=None, hidden=True,
     failure_message="The density integrates to one, whatever the number of bins and the units.")

@@ -69,10 +69,12 @@ def test_categorical_sample_is_stable(categorical_sample):
     logits = torch.full((6, 4), -1e4)
     logits[:, 1] = 0.0
     logits[torch.arange(6), torch.tensor([3, 0, 2, 0, 3, 1])] = 1e4
-    indices = categorical_sample(logits, fresh_generator())
+    indices = categorical_sample(logits.repeat(500, 1), fresh_generator())
     check_answered(indices, "categorical_sample")
     check_close(
-        indices, [3, 0, 2, 0, 3, 1], "the largest logit wins by far: do not let it overflow."
+        indices,
+        [3, 0, 2, 0, 3, 1] * 500,
+        "the largest logit wins by far, every time: do not let it overflow.",
     )
     low = torch.full((5, 3), -1e4)
     low[:, 2] = -9e3
@@ -107,6 +109,8 @@ def test_categorical_sample_draws_anew_for_every_row(categorical_sample):
         table = torch.bincount(3 * one + two, minlength=9).reshape(3, 3).numpy()
         # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
         assert chi2_contingency(table).pvalue > 1e-9, f"{fault}: draw anew for every row."
+    single = categorical_sample(logits[:1], generator)
+    check_shape(single, (1,), "one row gives one index, in a tensor of shape (1,).")
     seed = fresh_generator().initial_seed()
     one, again = (categorical_sample(logits, torch.Generator().manual_seed(seed)) for _ in range(2))
     check_close(again, one, "the same seed gave another sample: draw from `generator`.")
