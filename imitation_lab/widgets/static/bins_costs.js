@@ -44,7 +44,7 @@ export function makeCostPanel(settings, changed, commit) {
 
 function drawCosts(parts, scales, { settings, numbers, width }) {
   const { entropy } = numbers;
-  const x = logScale(BIN_COUNTS, [PLOT_LEFT + 10, width - 14]);
+  const x = logScale(BIN_COUNTS, [PLOT_LEFT + 10, width - 20]);
   const shown = SHOWN_NATS.map((nats) => entropy + nats);
   const y = linearScale(shown, [BINS_AXIS_Y, BINS_TOP]);
   Object.assign(scales, { x });

@@ -41,7 +41,7 @@ export function makePolicyPanel() {
     rug: svg("path", { class: "rug-line" }),
     axisBottom: svg("g"),
     axisTitle: svg("text", { x: 2, y: 14, class: "quiet" }, "density (per m/s)"),
-    cut: svg("text", { y: BINS_TOP - 2, class: "strong halo", "text-anchor": "middle" }),
+    cut: svg("text", { y: BINS_TOP - 7, class: "strong halo", "text-anchor": "middle" }),
   };
   const node = svg("svg", {
     height: BINS_HEIGHT,
