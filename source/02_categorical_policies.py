@@ -1280,7 +1280,7 @@ print(f"      truth: {entropy:+.3f}")
 
 # %% tags=["train"]
 BINS = [7, 11, 15, 21, 31, 45, 65, 101, 151, 221, 301]
-SIZES = {100: ("o", "#8CCBF0"), 1000: ("s", "#2E86BD"), 10_000: ("D", "#0B3D63")}
+SIZES = {100: ("o", "#56B4E9"), 1000: ("s", "#1F72A8"), 10_000: ("D", "#0B2F4D")}
 
 
 def histogram_nats(count, num_bins, seed):
