@@ -81,13 +81,22 @@ def training_data(
     Raises:
         ValueError: If policy and demonstrations differ in dimensions.
     """
+    check_dimensions(policy, demonstrations)
+    device = normalizers.actions.mean.device
+    chunks = demonstrations.chunks(policy.prediction_horizon)
+    observations = normalizers.observations.normalize(demonstrations.observations.to(device))
+    return observations, normalizers.actions.normalize(chunks.to(device))
+
+
+def check_dimensions(policy: Policy, demonstrations: Demonstrations) -> None:
+    """Refuse demonstrations of other dimensions than the policy's.
+
+    Raises:
+        ValueError: If they differ.
+    """
     given = (demonstrations.observation_dim, demonstrations.action_dim)
     expected = (policy.observation_dim, policy.action_dim)
     if given != expected:
         raise ValueError(
             f"the demonstrations' (observation_dim, action_dim) are {given}, the policy's {expected}."
         )
-    device = normalizers.actions.mean.device
-    chunks = demonstrations.chunks(policy.prediction_horizon)
-    observations = normalizers.observations.normalize(demonstrations.observations.to(device))
-    return observations, normalizers.actions.normalize(chunks.to(device))

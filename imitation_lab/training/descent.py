@@ -1,6 +1,5 @@
 """Gradient descent with a progress bar, and nothing lost when someone stops it."""
 
-import math
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -129,9 +128,10 @@ def _last_if_finite(history: list[Tensor]) -> float:
     broken = torch.nonzero(~losses.isfinite().all(dim=1)).flatten()
     if len(broken):
         step = int(broken[0])
-        value = next(number for number in losses[step].tolist() if not math.isfinite(number))
+        model = int(torch.nonzero(~losses[step].isfinite())[0])
+        whose = f"the loss of policy {model}" if history[0].dim() else "the loss"
         raise FloatingPointError(
-            f"the loss became {value} at step {step}: lower the learning rate, or look "
+            f"{whose} became {float(losses[step, model])} at step {step}: lower the learning rate, or look "
             "for a logarithm or a division in the loss that can meet zero."
         )
     return float(losses[-1].mean())

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate, chain, zip_longest
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,9 +11,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from imitation_lab.data import Demonstrations
-from imitation_lab.training.cloning import fit_normalizers, training_data
+from imitation_lab.training.cloning import check_dimensions, fit_normalizers, training_data
 from imitation_lab.training.descent import checked_loss, descend
-from imitation_lab.training.settings import TrainingRun, TrainingSettings, best_device
+from imitation_lab.training.settings import (
+    Normalizers,
+    TrainingRun,
+    TrainingSettings,
+    best_device,
+)
 from imitation_lab.types import Generator, Policy
 
 Batch = tuple[Tensor, Tensor]
@@ -32,8 +39,8 @@ def train_ensemble(
     A small network leaves a machine idle between its operations. Here every operation runs for all
     policies together (``torch.func.vmap``), several times faster than one policy after the other.
     Batches are those that ``train`` draws for the same seed. Noise inside a loss is not: one
-    generator draws it for all. A loss that cannot be vectorised is computed for one policy after
-    the other, and a line says so.
+    generator draws it for all. A loss that cannot be vectorised, or policies that differ in more
+    than their tensors, are computed one after the other, and a line says so.
 
     Args:
         policies: Are moved to the device and changed in place.
@@ -48,8 +55,9 @@ def train_ensemble(
         One training run for each policy.
 
     Raises:
-        ValueError: If there is no policy, if the numbers of policies, seeds and demonstrations
-            differ, or if a policy and its demonstrations differ in dimensions.
+        ValueError: If there is no policy or one is given twice, if the numbers of policies, seeds
+            and demonstrations differ, if policies differ in their horizons, or if a policy and its
+            demonstrations differ in dimensions.
         FloatingPointError: If a loss is no longer finite.
     """
     settings = settings or TrainingSettings()
@@ -57,22 +65,22 @@ def train_ensemble(
     seeds = range(len(policies)) if seeds is None else seeds
     if isinstance(demonstrations, Demonstrations):
         demonstrations = [demonstrations] * len(policies)
-    _check_counts(policies, seeds, demonstrations)
+    _check_fit(policies, seeds, demonstrations)
     normalizers = [fit_normalizers(own, device) for own in demonstrations]
-    tables = [
-        training_data(policy, own, normalizer)
-        for policy, own, normalizer in zip(policies, demonstrations, normalizers, strict=True)
-    ]
     for policy in policies:
         policy.to(device).train()
-    batches = _Batches(tables, settings.batch_size, seeds)
+    batches = _Batches(policies[0], demonstrations, normalizers, settings.batch_size, seeds)
     started = time.perf_counter()
-    parameters, losses = _vectorised(policies, batches.first(), description)
+    together = _vectorised(policies, batches.first(), description)
     noise = torch.Generator(device).manual_seed(seeds[0])
     descent = descend(
-        parameters, lambda: losses(batches.draw(), noise), settings, description, progress
+        together.parameters,
+        lambda: together.losses(batches.draw(), noise),
+        settings,
+        description,
+        progress,
     )
-    _hand_back(policies, parameters)
+    together.hand_back()
     seconds = time.perf_counter() - started
     curves = descent.losses.reshape(-1, len(policies)).T.contiguous()
     return [
@@ -84,12 +92,24 @@ def train_ensemble(
 class _Batches:
     """Batches for all policies, (policies, batch_size, ...), each from its own rows and seed."""
 
-    def __init__(self, tables: list[Batch], batch_size: int, seeds: Sequence[int]) -> None:
-        observations, chunks = zip(*tables, strict=True)
-        device = observations[0].device
-        self._rows = (torch.cat(observations), torch.cat(chunks))
-        self._lengths = [len(own) for own in chunks]
-        self._starts = torch.tensor([0, *self._lengths[:-1]], device=device).cumsum(0)[:, None]
+    def __init__(
+        self,
+        policy: Policy,
+        sets: Sequence[Demonstrations],
+        normalizers: Sequence[Normalizers],
+        batch_size: int,
+        seeds: Sequence[int],
+    ) -> None:
+        # A set that serves several policies is stored once.
+        own = [id(demonstrations) for demonstrations in sets]
+        distinct = {key: at for at, key in enumerate(own)}
+        tables = [training_data(policy, sets[at], normalizers[at]) for at in distinct.values()]
+        self._rows = tuple(torch.cat(parts) for parts in zip(*tables, strict=True))
+        device = self._rows[0].device
+        lengths = [len(chunks) for _, chunks in tables]
+        starts = dict(zip(distinct, accumulate(lengths, initial=0), strict=False))
+        self._lengths = [demonstrations.num_actions for demonstrations in sets]
+        self._starts = torch.tensor([starts[key] for key in own], device=device).unsqueeze(1)
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._shape = (batch_size,)
 
@@ -123,33 +143,44 @@ class _Loss(nn.Module):
         return self.policy.loss(observations, chunks, generator)
 
 
-def _vectorised(
-    policies: Sequence[Policy], batch: Batch, description: str
-) -> tuple[list[Tensor], Losses]:
-    """Return the parameters to train and the losses of all policies, at once if possible."""
+class _Together(NamedTuple):
+    """Policies that are trained together.
+
+    Attributes:
+        parameters: What the optimizer changes.
+        losses: Computes every policy's loss from a batch for each.
+        hand_back: Has the policies hold what was learnt.
+    """
+
+    parameters: list[Tensor]
+    losses: Losses
+    hand_back: Callable[[], None]
+
+
+def _vectorised(policies: Sequence[Policy], batch: Batch, description: str) -> _Together:
+    """Return how to train all policies at once if possible, and in turns if not."""
     device = batch[0].device
+    difference = next(filter(None, (_difference(policies[0], other) for other in policies[1:])), "")
     # In plain sight first: what is wrong with the loss itself should not look like vmap's fault.
     checked_loss(policies[0].loss(batch[0][0], batch[1][0], torch.Generator(device)))
     try:
-        parameters, losses = _all_at_once(policies)
-        torch.autograd.grad(losses(batch, torch.Generator(device)).sum(), parameters)
-        return parameters, losses
+        if difference:
+            raise ValueError(difference)
+        together = _all_at_once(policies)
+        trained = [parameter for parameter in together.parameters if parameter.requires_grad]
+        total = together.losses(batch, torch.Generator(device)).sum()
+        torch.autograd.grad(total, trained, allow_unused=True)
+        return together
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:100]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
         print(
             f"{description}: this loss cannot be computed for all {len(policies)} policies at once, "
             f"so they take turns ({reason})"
         )
-    own: list[Tensor] = [parameter for policy in policies for parameter in policy.parameters()]
-    return own, lambda batch, generator: torch.stack(
-        [
-            checked_loss(policy.loss(observations, chunks, generator))
-            for policy, observations, chunks in zip(policies, *batch, strict=True)
-        ]
-    )
+    return _in_turns(policies)
 
 
-def _all_at_once(policies: Sequence[Policy]) -> tuple[list[Tensor], Losses]:
+def _all_at_once(policies: Sequence[Policy]) -> _Together:
     modules = [_Loss(policy) for policy in policies]
     parameters, buffers = stack_module_state(modules)
 
@@ -160,21 +191,51 @@ def _all_at_once(policies: Sequence[Policy]) -> tuple[list[Tensor], Losses]:
 
         return vmap(loss, randomness="different")(parameters, buffers, *batch)
 
-    return list(parameters.values()), losses
+    @torch.no_grad()
+    def hand_back() -> None:
+        for index, module in enumerate(modules):
+            for name, own in chain(module.named_parameters(), module.named_buffers()):
+                own.copy_((parameters | buffers)[name][index])
+
+    return _Together(list(parameters.values()), losses, hand_back)
 
 
-def _hand_back(policies: Sequence[Policy], parameters: list[Tensor]) -> None:
-    """Copy stacked parameters into their policies, unless they are the policies' own."""
-    trained = list(policies[0].parameters())
-    if parameters[0] is trained[0]:
-        return
-    with torch.no_grad():
-        for index, policy in enumerate(policies):
-            for own, stacked in zip(policy.parameters(), parameters, strict=True):
-                own.copy_(stacked[index])
+def _in_turns(policies: Sequence[Policy]) -> _Together:
+    def losses(batch: Batch, generator: Generator) -> Tensor:
+        return torch.stack(
+            [
+                checked_loss(policy.loss(observations, chunks, generator))
+                for policy, observations, chunks in zip(policies, *batch, strict=True)
+            ]
+        )
+
+    parameters: list[Tensor] = [own for policy in policies for own in policy.parameters()]
+    return _Together(parameters, losses, lambda: None)
 
 
-def _check_counts(
+def _difference(policy: nn.Module, other: nn.Module) -> str:
+    """Return how policies differ in more than parameters and buffers; empty if they do not.
+
+    vmap runs the first one's code, with its settings, for all.
+    """
+    for one, another in zip_longest(policy.modules(), other.modules()):
+        if type(one) is not type(another):
+            return f"a {type(one).__name__} is no {type(another).__name__}"
+        for name in (vars(one).keys() | vars(another).keys()) - vars(nn.Module()).keys():
+            if not _same(vars(one).get(name), vars(another).get(name)):
+                return f"they differ in {name}"
+    return ""
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        tensors = isinstance(one, Tensor) and isinstance(other, Tensor)
+        return bool(torch.equal(one, other) if tensors else one == other)
+    except (RuntimeError, ValueError):
+        return False  # what cannot be compared may well differ
+
+
+def _check_fit(
     policies: Sequence[Policy], seeds: Sequence[int], sets: Sequence[Demonstrations]
 ) -> None:
     if not policies or not len(policies) == len(seeds) == len(sets):
@@ -182,3 +243,12 @@ def _check_counts(
             f"got {len(policies)} policies, {len(seeds)} seeds and {len(sets)} sets of "
             "demonstrations: expected at least one policy, and as many of each."
         )
+    if len({id(policy) for policy in policies}) < len(policies):
+        raise ValueError(
+            "a policy stands in the list more than once: make a policy of its own for every seed."
+        )
+    horizons = sorted({policy.prediction_horizon for policy in policies})
+    if len(horizons) > 1:
+        raise ValueError(f"the policies have prediction horizons {horizons}: expected one for all.")
+    for policy, own in zip(policies, sets, strict=True):
+        check_dimensions(policy, own)

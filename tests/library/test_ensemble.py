@@ -1,16 +1,20 @@
 """All seeds at once must be what one after the other is."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
-from imitation_lab.policies.categorical import CategoricalPolicy
+from imitation_lab.policies.categorical import Bins, CategoricalPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.training import TrainingSettings, minimize, train, train_ensemble
+from imitation_lab.training.cloning import fit_normalizers
+from imitation_lab.training.ensemble import _Batches
 from imitation_lab.types import Policy, Trajectory
 
 POLICIES = [
@@ -119,10 +123,132 @@ class Noisy(Stubborn):
         return (self.line(observations) - actions[:, 0] + noise[:, 0]).square().sum(dim=1).mean()
 
 
-def test_every_member_has_noise_of_its_own():
+def test_every_member_has_noise_of_its_own(capsys):
     policies = [Noisy(0) for _ in range(2)]
     one, other = quietly(policies, draw_demonstrations(0), seeds=[4, 4])
+    assert capsys.readouterr().out == ""  # vectorised, where members might share their draws
     assert not torch.isclose(one.losses, other.losses).any()
+
+
+class Wordless(Stubborn):
+    def loss(self, observations, actions, generator=None):
+        if torch._C._functorch.is_batchedtensor(observations):
+            raise NotImplementedError
+        return (self.line(observations) - actions[:, 0]).square().sum(dim=1).mean()
+
+
+def test_an_error_without_words_is_named_by_its_class(capsys):
+    quietly([Wordless(seed) for seed in SEEDS], draw_demonstrations(0))
+    assert "so they take turns (NotImplementedError)" in capsys.readouterr().out
+
+
+class Partial(Noisy):
+    """Some of it is frozen, and some of it serves nothing."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.idle = nn.Linear(2, 2)
+        self.line.bias.requires_grad_(False)
+
+
+def test_frozen_and_idle_parameters_stay_as_they_are_and_do_not_stop_vmap(capsys):
+    policies = [Partial(seed) for seed in SEEDS]
+    before = [[policy.line.bias.clone(), policy.idle.weight.clone()] for policy in policies]
+    weights = [policy.line.weight.clone() for policy in policies]
+    quietly(policies, draw_demonstrations(0))
+    assert capsys.readouterr().out == ""
+    for policy, (bias, idle), weight in zip(policies, before, weights, strict=True):
+        assert torch.equal(policy.line.bias, bias) and torch.equal(policy.idle.weight, idle)
+        assert not torch.equal(policy.line.weight, weight)
+
+
+class Counting(Stubborn):
+    """Counts its batches in a buffer, as batch normalisation does."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def loss(self, observations, actions, generator=None):
+        self.seen += observations.abs().mean()
+        return (self.line(observations) - actions[:, 0]).square().sum(dim=1).mean()
+
+
+def test_what_a_policy_keeps_in_buffers_comes_back_too():
+    policies = [Counting(seed) for seed in SEEDS]
+    quietly(policies, draw_demonstrations(0))
+    # Normalised numbers are 0.8 in size on average, in each of thirty batches.
+    assert all(policy.seen > 15 for policy in policies)
+    assert len({float(policy.seen) for policy in policies}) == 3
+
+
+class Absolute(RegressionPolicy):
+    def loss(self, observations, actions, generator=None):
+        return (self(observations) - actions).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("make_pair", "message"),
+    [
+        (
+            lambda: [RegressionPolicy(3, 2, width=8), Absolute(3, 2, width=8)],
+            "a RegressionPolicy is no Absolute",
+        ),
+        (
+            lambda: [
+                CategoricalPolicy(3, 2, width=8),
+                CategoricalPolicy(3, 2, width=8, bins=Bins(limit=1.0)),
+            ],
+            "they differ in bins",
+        ),
+        (
+            lambda: [
+                GaussianPolicy(3, 2, width=8),
+                GaussianPolicy(3, 2, width=8, log_std_range=(-1.0, 0.0)),
+            ],
+            "they differ in log_std_range",
+        ),
+    ],
+    ids=["class", "bins", "range"],
+)
+def test_policies_that_differ_in_class_or_setting_keep_their_own(make_pair, message, capsys):
+    policies, demonstrations = make_pair(), draw_demonstrations(0)
+    copies = copy.deepcopy(policies)
+    runs = quietly(policies, demonstrations, seeds=[1, 2])
+    assert message in capsys.readouterr().out
+    for run, policy, seed in zip(runs, copies, [1, 2], strict=True):
+        alone = train(policy, demonstrations, SHORT, seed, "cpu", progress=False)
+        torch.testing.assert_close(run.losses, alone.losses)
+
+
+def test_a_policy_that_is_given_twice_is_refused():
+    with pytest.raises(ValueError, match="stands in the list more than once"):
+        quietly([RegressionPolicy(3, 2)] * 3, draw_demonstrations(0))
+
+
+def test_policies_of_several_horizons_are_refused():
+    policies = [RegressionPolicy(3, 2, horizon) for horizon in (4, 1)]
+    with pytest.raises(ValueError, match=r"horizons \[1, 4\]: expected one for all"):
+        quietly(policies, draw_demonstrations(0), seeds=[0, 1])
+
+
+def test_every_policys_dimensions_are_held_against_its_demonstrations():
+    policies = [RegressionPolicy(3, 2), RegressionPolicy(2, 2)]
+    with pytest.raises(ValueError, match=r"are \(3, 2\), the policy's \(2, 2\)"):
+        quietly(policies, draw_demonstrations(0), seeds=[0, 1])
+
+
+def test_a_set_that_serves_all_is_stored_once():
+    shared, own = draw_demonstrations(0), draw_demonstrations(1, number=4)
+    sets = [shared, own, shared]
+    cpu = torch.device("cpu")
+    normalizers = [fit_normalizers(each, cpu) for each in sets]
+    batches = _Batches(RegressionPolicy(3, 2), sets, normalizers, 400, [0, 1, 2])
+    observations, chunks = batches._rows
+    assert len(observations) == len(chunks) == shared.num_actions + own.num_actions
+    for drawn, each, normalizer in zip(batches.draw()[0], sets, normalizers, strict=True):
+        rows = normalizer.observations.normalize(each.observations)
+        assert set(map(tuple, drawn.tolist())) <= set(map(tuple, rows.tolist()))
 
 
 @pytest.mark.parametrize("answer", [None, torch.zeros(3)])
@@ -163,7 +289,7 @@ def test_a_loss_that_is_not_finite_stops_the_ensemble():
         def loss(self, observations, actions, generator=None):
             return (self.line(observations).sum() * 0 + 1).log() / (self.line.bias.sum() * 0)
 
-    with pytest.raises(FloatingPointError, match="at step 0: lower the learning rate"):
+    with pytest.raises(FloatingPointError, match=r"of policy 0 became .* at step 0: lower"):
         quietly([Diverging(seed) for seed in SEEDS], draw_demonstrations(0))
 
 
