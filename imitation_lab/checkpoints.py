@@ -1,6 +1,7 @@
 """What training learnt, in one file that runs no code when it is read."""
 
 import json
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from imitation_lab.training import Normalizers, TrainingRun
 from imitation_lab.types import Policy
 
 FORMAT = "imitation-lab checkpoint 1"
+PLAIN = (int, float, str, tuple)  # besides dataclasses, what a policy's settings are made of
 
 
 def save_checkpoint(path: str | Path, run: TrainingRun) -> None:
@@ -40,8 +42,8 @@ def load_checkpoint(path: str | Path, policy: Policy) -> TrainingRun:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, or one of another class or shape, or if it holds
-            numbers that are not finite.
+        ValueError: If the file is no checkpoint, or one of another class, shape or setting, or if it
+            holds numbers that are not finite.
     """
     tensors, metadata = _read(Path(path))
     _check_identity(path, metadata, policy)
@@ -73,12 +75,17 @@ def _parts(policy: Policy, normalizers: Normalizers) -> dict[str, Tensor]:
 
 
 def _identity(policy: Policy) -> dict[str, Any]:
-    return {
-        "policy": type(policy).__name__,
-        "observation_dim": policy.observation_dim,
-        "action_dim": policy.action_dim,
-        "prediction_horizon": policy.prediction_horizon,
+    """Return what a policy must have in common with a saved one besides the shapes of its tensors.
+
+    Settings count: other bins or another floor would give the same weights another meaning.
+    """
+    own = vars(policy).keys() - vars(torch.nn.Module()).keys()
+    settings = {
+        name: value if isinstance(value, int) else repr(value)
+        for name, value in vars(policy).items()
+        if name in own and (isinstance(value, PLAIN) or is_dataclass(value))
     }
+    return {"policy": type(policy).__name__, **settings}
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -102,6 +109,7 @@ def _check_identity(path: str | Path, metadata: dict[str, Any], policy: Policy) 
     saved = {name: metadata.get(name) for name in expected}
     if saved != expected:
         differing = [name for name in expected if saved[name] != expected[name]]
+        differing = ["policy"] if "policy" in differing else differing
         raise ValueError(
             f"{path} holds {_listed(saved, differing)}, the given policy has "
             f"{_listed(expected, differing)}: build the policy as it was when it was saved."

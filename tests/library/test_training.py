@@ -18,7 +18,10 @@ from imitation_lab.envs.fork import Fork
 from imitation_lab.evaluation import evaluate
 from imitation_lab.experts import ForkDriver
 from imitation_lab.normalizer import Normalizer
+from imitation_lab.policies.autoregressive import AutoregressivePolicy
+from imitation_lab.policies.categorical import Bins, CategoricalPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
+from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.training import FAST, TrainingSettings, best_device, train
 from imitation_lab.types import Actor, Policy, Trajectory
@@ -260,12 +263,21 @@ def test_normalizers_of_another_run_are_refused():
         ChunkPlayer(Counter(), Normalizer(3), Normalizer(1))
 
 
-@pytest.mark.parametrize("policy_class", [RegressionPolicy, GaussianPolicy])
-def test_a_checkpoint_brings_back_policy_normalizers_and_curve(policy_class, tmp_path):
+@pytest.mark.parametrize(
+    ("policy_class", "settings"),
+    [
+        (RegressionPolicy, {}),
+        (GaussianPolicy, {"log_std_range": (-3.0, 1.0)}),
+        (CategoricalPolicy, {"bins": Bins(count=7, limit=2.0)}),
+        (MixturePolicy, {"num_components": 3, "log_std_range": (-3.0, 1.0)}),
+        (AutoregressivePolicy, {"bins": Bins(count=7, limit=2.0)}),
+    ],
+)
+def test_a_checkpoint_brings_back_policy_normalizers_and_curve(policy_class, settings, tmp_path):
     path = tmp_path / "run.safetensors"
-    run = quiet_train(policy_class(3, 2, 4, width=8))
+    run = quiet_train(policy_class(3, 2, 4, width=8, **settings))
     save_checkpoint(path, run)
-    loaded = load_checkpoint(path, policy_class(3, 2, 4, width=8))
+    loaded = load_checkpoint(path, policy_class(3, 2, 4, width=8, **settings))
     observations = torch.linspace(-2, 9, 30).reshape(10, 3)
     actions = []
     for each in (run, loaded):
@@ -301,6 +313,25 @@ def test_a_checkpoint_of_another_class_or_shape_is_refused(policy, message, save
         load_checkpoint(saved, policy)
     after = policy.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("policy_class", "settings", "message"),
+    [
+        (GaussianPolicy, {"log_std_range": (-3.0, 1.0)}, r"log_std_range \(-5.0, 2.0\)"),
+        (MixturePolicy, {"log_std_range": (-3.0, 1.0)}, r"log_std_range \(-5.0, 2.0\)"),
+        (MixturePolicy, {"num_components": 4}, "holds num_components 5"),
+        (CategoricalPolicy, {"bins": Bins(limit=2.0)}, r"bins Bins\(count=31, limit=3.0\)"),
+        (AutoregressivePolicy, {"bins": Bins(limit=2.0)}, r"bins Bins\(count=31, limit=3.0\)"),
+    ],
+)
+def test_a_checkpoint_whose_weights_meant_something_else_is_refused(
+    policy_class, settings, message, tmp_path
+):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, quiet_train(policy_class(3, 2, 4, width=8)))
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path, policy_class(3, 2, 4, width=8, **settings))
 
 
 def test_other_files_are_refused_as_checkpoints(tmp_path):
