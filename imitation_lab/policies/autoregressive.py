@@ -23,6 +23,9 @@ class AutoregressivePolicy(Policy):
     Attributes:
         bins: How actions are cut.
 
+    Raises:
+        ValueError: If the depth is below 1: what the numbers share is a hidden layer.
+
     Source:
         Larochelle and Murray, NADE, 2011; Germain et al., MADE, arXiv:1502.03509.
     """
@@ -40,6 +43,8 @@ class AutoregressivePolicy(Policy):
         bins: Bins | None = None,
     ) -> None:
         super().__init__(observation_dim, action_dim, prediction_horizon)
+        if depth < 1:
+            raise ValueError(f"depth must be at least 1, got {depth}.")
         self.bins = bins or Bins()
         self.trunk = MLP(observation_dim, width, width, depth - 1, generator)
         shape = (self.chunk_dim, self.bins.count)
@@ -56,7 +61,7 @@ class AutoregressivePolicy(Policy):
     ) -> Float[Tensor, "batch chunk_dim num_bins"]:
         """Return the logits of every number's bins, given the bins of the numbers before it."""
         bins = torch.arange(self.bins.count, device=indices.device)
-        one_hot = (indices.unsqueeze(-1) == bins).float()
+        one_hot = (indices.unsqueeze(-1) == bins).to(self.tables.dtype)
         rows = torch.einsum("bjk,jkw->bjw", one_hot, self.tables)
         before = torch.einsum("ij,bjw->biw", self.mask, rows)
         hidden = torch.relu(self.trunk(observations).unsqueeze(1) + before)

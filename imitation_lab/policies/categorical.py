@@ -36,7 +36,8 @@ class Bins:
 
     def discretize(self, numbers: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
         """Return the bin of every number."""
-        return ((numbers + self.limit) / self.width).long().clamp(0, self.count - 1)
+        # Clamped first: what is too large for an integer would turn negative.
+        return ((numbers + self.limit) / self.width).clamp(0, self.count - 1).long()
 
     def clamped_share(self, numbers: Float[Tensor, "*shape"]) -> float:
         """Return the share of numbers that lie beyond the limit. It should be small."""
@@ -114,10 +115,17 @@ def draw(
 ) -> Int[Tensor, "*batch"]:
     """Draw one choice from each distribution.
 
+    Raises:
+        FloatingPointError: If a logit is NaN, which would otherwise count as the largest.
+
     Source:
         The Gumbel-max trick: add minus the logarithm of an exponential variable to every logit, and
         the largest is a sample (Gumbel, 1954).
     """
+    if logits.isnan().any():
+        raise FloatingPointError(
+            "the network's logits are NaN: has training diverged, or is an observation not finite?"
+        )
     waiting_times = torch.empty_like(logits).exponential_(generator=generator)
     return (logits - waiting_times.log()).argmax(dim=-1)
 

@@ -77,6 +77,12 @@ def test_a_place_lies_in_its_bin_and_fills_it_evenly(generator):
     assert stats.kstest(places.numpy(), "uniform").pvalue > 1e-9
 
 
+def test_numbers_beyond_all_integers_count_as_the_nearest_bins_too():
+    bins = Bins(count=4, limit=1.0)
+    numbers = torch.tensor([-math.inf, -1e30, 1e30, math.inf])
+    assert bins.discretize(numbers).tolist() == [0, 0, 3, 3]
+
+
 @pytest.mark.parametrize("settings", [{"count": 1}, {"limit": 0.0}, {"limit": math.nan}])
 def test_bins_that_are_none_are_refused(settings):
     with pytest.raises(ValueError, match="expected at least 2 bins and a positive limit"):
@@ -190,6 +196,31 @@ def test_samples_fall_into_cells_as_often_as_the_density_says(policy_class, gene
             for counts in (seen, expected)
         )
         assert stats.chisquare(seen.numpy(), expected.numpy(), sum_check=False).pvalue > 1e-9
+
+
+@pytest.mark.parametrize("policy_class", [*BINNED, MixturePolicy])
+def test_a_policy_of_broken_weights_draws_nothing(policy_class, generator):
+    policy = make(policy_class)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="logits are NaN: has training diverged"):
+        policy.sample(draw_batch()[0], generator)
+
+
+@pytest.mark.parametrize("policy_class", [*BINNED, MixturePolicy])
+def test_a_density_in_double_precision_is_that_in_single(policy_class):
+    policy = make(policy_class, horizon=2)
+    observations, actions = draw_batch(horizon=2)
+    single = policy.log_prob(observations, actions).double()
+    double = policy.double().log_prob(observations.double(), actions.double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(single, double, rtol=1e-4, atol=1e-4)
+
+
+def test_an_autoregressive_policy_without_a_hidden_layer_is_refused():
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        AutoregressivePolicy(4, 2, depth=0)
 
 
 def test_mixture_samples_fall_where_the_density_says(generator):
