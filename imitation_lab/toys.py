@@ -39,7 +39,7 @@ class Toy:
         # torch's distributions draw from the global generator: lend it a seed, and put it back.
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds GPUs as well
             return self.distribution.sample(torch.Size([count]))
 
     def log_prob(self, actions: Float[Tensor, "count action_dim"]) -> Float[Tensor, "count"]:

@@ -48,8 +48,9 @@ def plot_mixture(
 ) -> Axes:
     """Draw a mixture of Gaussians over one number: its components filled, their sum as a line."""
     actions, look = torch.linspace(-LIMIT, LIMIT, 1201), POLICY_LOOKS["mixture"]
-    normals = torch.distributions.Normal(means.cpu(), stds.cpu())
-    hills = weights.cpu() * normals.log_prob(actions[:, None]).exp()
+    weights, means, stds = (numbers.detach().cpu() for numbers in (weights, means, stds))
+    normals = torch.distributions.Normal(means, stds)
+    hills = weights * normals.log_prob(actions[:, None]).exp()
     for component, hill in enumerate(hills.T):
         color = component_color(component)
         axes.fill_between(actions, hill, color=color, alpha=0.35, linewidth=0)

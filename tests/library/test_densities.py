@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from imitation_lab.plots.densities import plot_bins, plot_gaussian, plot_toy
+from imitation_lab.plots.densities import plot_bins, plot_gaussian, plot_mixture, plot_toy
 from imitation_lab.toys import three_lanes, two_drivers
 
 
@@ -36,3 +36,14 @@ def test_the_area_of_a_drawn_gaussian_is_one_and_it_peaks_at_its_mean(axes):
     actions, density = axes.lines[0].get_data()
     assert np.trapezoid(density, actions) == pytest.approx(1, abs=1e-3)
     assert actions[np.argmax(density)] == pytest.approx(0.3)
+
+
+def test_the_area_of_a_drawn_mixture_is_one_also_while_it_is_trained(axes):
+    weights, means, stds = (
+        torch.tensor([0.3, 0.7]),
+        torch.tensor([-0.5, 0.6]),
+        torch.full((2,), 0.1),
+    )
+    plot_mixture(axes, weights, means.requires_grad_(), stds)
+    actions, density = axes.lines[0].get_data()
+    assert np.trapezoid(density, actions) == pytest.approx(1, abs=1e-3)

@@ -77,6 +77,13 @@ def test_sampling_leaves_the_global_random_state_alone(generator):
     assert torch.equal(torch.rand(1), expected)
 
 
+def test_sampling_leaves_the_random_state_of_gpus_alone(generator, monkeypatch):
+    touched = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
+    ring().sample(5, generator)
+    assert not touched
+
+
 def test_the_numbers_of_steer_or_brake_agree_in_sign(generator):
     steer, speed = steer_or_brake().sample(5000, generator).T
     # A mode lies five standard deviations from either axis: 3e-7 per number, so that 3 or more of
