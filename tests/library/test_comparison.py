@@ -9,6 +9,7 @@ from imitation_lab.collection import demonstrate
 from imitation_lab.comparison import (
     HAND_NOISE,
     PolicyResult,
+    _milliseconds_per_action,
     compare,
     comparison_table,
     expert_nats,
@@ -127,6 +128,26 @@ def test_the_drivers_stand_first_as_the_measure_of_all(tmp_path):
     assert read_comparison(path) == results
     table = comparison_table(results).splitlines()
     assert len(table) == 5 and "no density" in table[4]
+
+
+class Watched:
+    """An actor that remembers how many observations it was shown at once."""
+
+    def __init__(self):
+        self.batches = []
+
+    def reset(self, mask):
+        pass
+
+    def act(self, observations, generator):
+        self.batches.append(len(observations))
+        return observations[:, :2]
+
+
+def test_the_time_of_an_action_is_that_for_one_observation_however_few_there_are():
+    actor = Watched()
+    assert _milliseconds_per_action(actor, torch.zeros(3, 8), repeats=8) > 0
+    assert actor.batches == [1] * 8
 
 
 def test_a_seed_fixes_all_but_the_time():
