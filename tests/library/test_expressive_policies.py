@@ -9,7 +9,7 @@ from scipy import stats
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
-from imitation_lab.policies.categorical import Bins, CategoricalPolicy
+from imitation_lab.policies.categorical import Bins, CategoricalPolicy, draw
 from imitation_lab.policies.mixture import MixturePolicy
 
 FOUR_BINS = Bins(count=4, limit=1.0)
@@ -196,6 +196,14 @@ def test_samples_fall_into_cells_as_often_as_the_density_says(policy_class, gene
             for counts in (seen, expected)
         )
         assert stats.chisquare(seen.numpy(), expected.numpy(), sum_check=False).pvalue > 1e-9
+
+
+def test_a_choice_of_probability_zero_is_never_drawn(generator):
+    logits = torch.tensor([-math.inf, 0.0, -math.inf, 1.0]).expand(20_000, -1)
+    drawn = draw(logits, generator)
+    assert set(drawn.tolist()) == {1, 3}
+    # 1 / (1 + e) of 20,000 draws are 5,379, with a standard deviation of 63: six of them are 376.
+    assert abs(int((drawn == 1).sum()) - 20_000 / (1 + math.e)) < 376
 
 
 @pytest.mark.parametrize("policy_class", [*BINNED, MixturePolicy])
