@@ -7,6 +7,7 @@ where notebook 04 shows it.
 
 import argparse
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from imitation_lab.policies.categorical import CategoricalPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.training import TrainingSettings
+from imitation_lab.training import FAST, TrainingSettings
 from imitation_lab.types import Policy
 
 RECORD = Path(__file__).resolve().parents[1] / "imitation_lab" / RECORDED
@@ -64,6 +65,8 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="the first one (default: 0)")
     parser.add_argument("--out", type=Path, default=RECORD, help="where the record goes")
     arguments = parser.parse_args()
+    if os.environ.get(FAST) and arguments.out == RECORD:
+        parser.error(f"{FAST} is set: unset it, or write this quick look elsewhere with --out.")
     started = time.perf_counter()
     results = run(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
     print(comparison_table(results))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.policies import CLASSES, PARAMETERS, ROADS
+from benchmarks.policies import CLASSES, PARAMETERS, ROADS, main
 from imitation_lab.comparison import read_comparison, recorded_comparison
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.training import FAST
@@ -81,6 +81,16 @@ def test_turning_the_road_costs_independent_bins_more_than_chance_explains(recor
 
     assert bounds(turned)[1] < bounds(straight)[0]
     assert bounds(turned)[1] < bounds(record["autoregressive", TURNED].success)[0]
+
+
+def test_a_quick_look_does_not_become_the_record(monkeypatch, capsys):
+    monkeypatch.setenv(FAST, "1")
+    monkeypatch.setattr(sys, "argv", ["policies"])
+    # Should it start after all, it must not get as far as the record.
+    monkeypatch.setattr("benchmarks.policies.run", lambda seeds: pytest.fail("it started"))
+    with pytest.raises(SystemExit):
+        main()
+    assert "unset it, or write this quick look elsewhere" in capsys.readouterr().err
 
 
 @pytest.mark.claims
