@@ -1,7 +1,8 @@
-"""What notebook 03 says in words, held over ten seeds that it does not use.
+"""What notebook 03 says in words, held over seeds that it does not use.
 
-Seeds of one kind differ much where training may end in several places. So claims about how often
-that happens are made about all seeds of a kind together, and bounds stand at the notebook's words.
+Trained results differ from one processor to the next, as if the seeds were others. So every bound
+on them stands at least 4.8 standard errors from what was measured, which chance passes less than
+once in a million. The spread between 25 seeds (30 on the three lanes) is noted at each bound.
 """
 
 from pathlib import Path
@@ -12,11 +13,9 @@ import torch
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.envs import Fork
-from imitation_lab.evaluation import pool
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import count_parameters
 from imitation_lab.policies.gaussian import GaussianPolicy
-from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.toys import three_lanes, two_drivers
 from tools.source import read_notebook
 
@@ -77,14 +76,14 @@ def test_the_weighted_mean_of_two_drivers_means_is_an_action_that_nobody_takes()
 
 @pytest.fixture(scope="module")
 def starts(notebook):
-    """Held-out losses above the truth's own, and weights, of ten starts for each number and seed."""
+    """Held-out losses above the truth's own, and idle components, of ten starts for each seed."""
     lanes = three_lanes()
     excess, idle = {}, {}
-    for seed in FRESH_SEEDS:
+    for seed in FRESH_SEEDS[:6]:
         generator = seeded(seed)
         commands, held_out = lanes.sample(300, generator), lanes.sample(4000, generator)
         truth = -lanes.log_prob(held_out).mean()
-        for components in (1, 3, 6, 8):
+        for components in (1, 3, 8):
             parameters = notebook.start_mixtures(10, components, 0.7, generator)
             notebook.fit(parameters, commands)
             losses = notebook.losses_of(parameters, held_out).detach()
@@ -98,22 +97,21 @@ def starts(notebook):
 
 
 def test_one_component_is_far_from_the_truth(starts):
-    assert starts.excess[1].min() > 0.8
+    assert starts.excess[1].min() > 0.8  # each seed's best of ten: 1.03 +- 0.012
 
 
 def test_three_components_find_three_lanes_from_some_starts_and_often_not(starts):
     found = (starts.excess[3] < 0.05).float().mean()
-    assert 0.1 < found < 0.7
+    # 0.29 +- 0.17 a seed, so +- 0.068 for six seeds. None of 60 starts: 0.71^60.
+    assert 0 < found < 2 / 3
 
 
-def test_from_six_on_nearly_every_start_comes_close_to_the_truth(starts):
-    for components in (6, 8):
-        assert (starts.excess[components] < 0.05).float().mean() > 0.85
+def test_eight_components_come_close_to_the_truth_from_most_starts(starts):
+    assert (starts.excess[8] < 0.05).float().mean() > 0.8  # 0.95 +- 0.073 a seed
 
 
 def test_most_fits_with_spare_components_leave_at_least_one_idle(starts):
-    for components in (6, 8):
-        assert (starts.idle[components] >= 1).float().mean() > 0.5
+    assert (starts.idle[8] >= 1).float().mean() > 0.5  # 0.81 +- 0.14 a seed
 
 
 def test_components_that_start_alike_learn_what_one_gaussian_learns(notebook):
@@ -129,62 +127,65 @@ def test_components_that_start_alike_learn_what_one_gaussian_learns(notebook):
 
 
 def test_a_repeated_action_lets_the_loss_fall_until_the_floor_stops_it(notebook):
+    rises = []
     for seed in FRESH_SEEDS:
         recorded, fresh = notebook.stuttering_record(seed)
         free, free_held_out = notebook.watch_collapse(recorded, fresh, -100.0)
         stopped, stopped_held_out = notebook.watch_collapse(recorded, fresh, notebook.FLOOR)
-        assert free[-1] < free[len(free) // 2] - 0.5, "still falling"
-        assert stopped[-1] > stopped[len(stopped) // 2] - 0.05, "no longer falling"
-        for held_out in (free_held_out, stopped_held_out):
-            assert held_out[-1] > held_out.min() + 0.02
+        middle = len(free) // 2
+        assert free[middle] - free[-1] > 0.5, "still falling"  # 0.81 +- 0.014
+        assert stopped[middle] - stopped[-1] < 0.05, "no longer falling"  # 0 +- 1e-7
+        rises.append([held[-1] - held.min() for held in (free_held_out, stopped_held_out)])
+    # 0.137 +- 0.063 without a floor and 0.073 +- 0.044 with it, a seed.
+    assert (torch.tensor(rises).mean(dim=0) > 0.005).all()
 
 
 # On the road
 
+MANY_SEEDS = range(1000, 1060)  # of two components: how seeds differ is itself the claim
+
 
 @pytest.fixture(scope="module")
 def road(notebook):
-    """Every kind of policy that the notebook trains, ten seeds with demonstrations of their own."""
+    """Ten seeds of each kind of policy, and sixty of two components that start at random."""
     task = Fork()
     drivers = {side: NoisyActor(ForkDriver(task, (side,)), 0.03) for side in ("left", "right")}
-    data = {seed: demonstrate(task, drivers, 100, seeded(seed)) for seed in FRESH_SEEDS}
+    data = [demonstrate(task, drivers, 100, seeded(seed)) for seed in FRESH_SEEDS]
 
     def mixtures(components, choose, horizon):
         def make(seed, width):
-            own = data.get(seed, data[FRESH_SEEDS[0]])  # the width is sought with seed 0
-            return notebook.mixtures(own, components, choose, horizon)(seed, width)
+            return notebook.mixtures(data[seed % 10], components, choose, horizon)(seed, width)
 
         return make
 
     kinds = {
-        "regression": [notebook.classic(RegressionPolicy, 1)],
-        "gaussian": [notebook.classic(GaussianPolicy, 1)],
-        "mixture": [mixtures(8, notebook.far_apart, 1)],
-        "gaussian chunks": [notebook.classic(GaussianPolicy, 8)],
+        "gaussian": notebook.classic(GaussianPolicy, 1),
+        "mixture": mixtures(8, notebook.far_apart, 1),
+        "gaussian chunks": notebook.classic(GaussianPolicy, 8),
+        "8 far apart": mixtures(8, notebook.far_apart, 8),
+        "2 at random": mixtures(2, notebook.at_random, 8),
     }
-    for components in (2, 8):
-        kinds[f"{components}"] = [
-            mixtures(components, choose, 8) for choose in (notebook.at_random, notebook.far_apart)
-        ]
     actors = {}
-    for name, makes in kinds.items():
-        trained = notebook.clone(makes, list(data.values()) * len(makes), name)
-        names = [name] if len(makes) == 1 else [f"{name} at random", f"{name} far apart"]
-        actors.update(zip(names, trained, strict=True))
-    results = {name: notebook.drive(players, task) for name, players in actors.items()}
-    unseen = demonstrate(task, drivers, 50, seeded(2000))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, make in kinds.items():
+            seeds = MANY_SEEDS if name == "2 at random" else FRESH_SEEDS
+            patch.setattr(notebook, "SEEDS", seeds)
+            own = [data[seed % 10] for seed in seeds]
+            actors[name] = notebook.clone([make], own, name)[0]
     return SimpleNamespace(
-        task=task,
         actors=actors,
-        results=results,
-        unseen=unseen,
-        places=unseen.observations[ForkDriver(task).is_deciding(unseen.observations)],
-        rates={name: [e.success.rate for e in group] for name, group in results.items()},
+        rates={
+            name: torch.tensor([result.success.rate for result in notebook.drive(players, task)])
+            for name, players in actors.items()
+        },
+        unseen=demonstrate(task, drivers, 50, seeded(2000)),
     )
 
 
-def rate(road, name):
-    return pool(road.results[name]).rate
+def failing_and_driving(road):
+    """Return which seeds of two components drive like a Gaussian, and which like an expert."""
+    rates = road.rates["2 at random"]
+    return rates < 0.25, rates > 0.9
 
 
 def test_all_policies_have_the_same_number_of_parameters_within_two_per_cent(notebook, road):
@@ -193,29 +194,31 @@ def test_all_policies_have_the_same_number_of_parameters_within_two_per_cent(not
 
 
 def test_with_one_action_a_step_the_mixture_does_best(road):
-    assert rate(road, "regression") < 0.1
-    assert 0.35 < rate(road, "gaussian") < 0.7
-    assert rate(road, "mixture") > 0.8
+    # Regression's rate, next to nothing, is held by notebook 1's claims.
+    assert 0.36 < road.rates["gaussian"].mean() < 0.62  # 0.49 +- 0.068 a seed
+    assert road.rates["mixture"].mean() > 0.75  # 0.88 +- 0.043
 
 
-def test_in_chunks_the_gaussian_fails_and_the_mixture_does_not(road):
-    assert rate(road, "gaussian chunks") < 0.25
-    assert rate(road, "8 far apart") > 0.8
+def test_in_chunks_the_gaussian_fails_and_the_mixture_wins_hundreds_of_episodes_in_a_thousand(road):
+    assert road.rates["gaussian chunks"].mean() < 0.25  # 0.10 +- 0.026 a seed
+    assert road.rates["8 far apart"].mean() > 0.5  # 0.84 +- 0.17
 
 
 def test_two_components_drive_from_some_seeds_like_an_expert_and_from_others_like_a_gaussian(road):
-    rates = road.rates["2 at random"]
-    assert max(rates) > 0.9
-    assert min(rates) < 0.25
+    failing, driving = failing_and_driving(road)
+    # 6 of 25 seeds failed and 18 drove: none of 60 has a probability of 0.76^60 or less.
+    assert failing.any()
+    assert driving.any()
 
 
-def test_spare_components_and_a_start_far_apart_help(road):
-    assert rate(road, "8 at random") > rate(road, "2 at random")
-    assert rate(road, "8 far apart") > rate(road, "2 at random") + 0.1
-    assert rate(road, "2 far apart") > rate(road, "2 at random")
+def test_ten_seeds_of_two_components_cannot_settle_a_difference_of_five_points(road):
+    spread = road.rates["2 at random"].std()
+    assert spread > 0.2  # 0.36 in 25 seeds; 60 seeds know it to +- 0.03
+    two_standard_errors_of_a_difference = 2 * spread * (2 / 100) ** 0.5
+    assert two_standard_errors_of_a_difference > 0.05, "a hundred seeds of each would be enough"
 
 
-def heaviest_width(actor, observations):
+def widest_command(actor, observations):
     """Widest lateral command in the heaviest component's chunk, in m/s, averaged over places."""
     with torch.no_grad():
         logits, _, log_stds = actor.policy(actor.observation_normalizer.normalize(observations))
@@ -224,29 +227,32 @@ def heaviest_width(actor, observations):
     return float(stds.amax(dim=1).mean() * actor.action_normalizer.scale[1])
 
 
-def test_in_the_worst_seed_one_component_covers_both_sides_on_the_last_metre(road):
-    rates, players = torch.tensor(road.rates["2 at random"]), road.actors["2 at random"]
+def test_in_seeds_that_fail_one_component_covers_both_sides_on_the_last_metre(road):
+    failing, driving = failing_and_driving(road)
     seen = road.unseen.observations
     ahead = seen[:, 4] - seen[:, 0]
     places = seen[(ahead > 0.9) & (ahead <= 1.0)]  # chunks from here reach into the swerve
-    assert heaviest_width(players[int(rates.argmin())], places) > 0.4
-    assert heaviest_width(players[int(rates.argmax())], places) < 0.3
+    widths = torch.tensor([widest_command(actor, places) for actor in road.actors["2 at random"]])
+    assert widths[failing].mean() > 0.4  # 0.74 +- 0.14 a seed
+    assert widths[driving].mean() < 0.3  # 0.22 +- 0.01
 
 
-def test_about_four_of_eight_components_are_idle_at_the_fork(notebook, road):
+def test_two_to_five_of_eight_components_are_idle_at_the_fork(road):
+    places = road.unseen.observations[ForkDriver(Fork()).is_deciding(road.unseen.observations)]
     counts = torch.zeros(10)
     for i, actor in enumerate(road.actors["8 far apart"]):
-        weights = actor.policy(actor.observation_normalizer.normalize(road.places))[0].softmax(1)
+        weights = actor.policy(actor.observation_normalizer.normalize(places))[0].softmax(1)
         counts[i] = (weights.mean(dim=0) < 0.01).sum()
-    assert 2.5 < counts.mean() < 5.5
+    assert 2 <= counts.mean() <= 5.4  # 3.6 +- 0.9 a seed
 
 
-def test_the_seed_with_the_least_held_out_loss_drives_well(road):
-    for name in ("2 at random", "2 far apart", "8 at random", "8 far apart"):
-        losses = []
-        for actor in road.actors[name]:
-            seen = actor.observation_normalizer.normalize(road.unseen.observations)
-            chunks = actor.action_normalizer.normalize(road.unseen.chunks(8))
-            with torch.no_grad():
-                losses.append(float(actor.policy.loss(seen, chunks)))
-        assert road.rates[name][losses.index(min(losses))] > 0.75
+def test_seeds_that_fail_have_on_average_the_larger_held_out_loss(road):
+    failing, driving = failing_and_driving(road)
+    losses = torch.zeros(len(failing))
+    for i, actor in enumerate(road.actors["2 at random"]):
+        seen = actor.observation_normalizer.normalize(road.unseen.observations)
+        chunks = actor.action_normalizer.normalize(road.unseen.chunks(8))
+        with torch.no_grad():
+            losses[i] = actor.policy.loss(seen, chunks)
+    # -0.05 +- 0.68 against -1.7 +- 0.3 nats a seed: even five that fail are five errors apart.
+    assert losses[failing].mean() > losses[driving].mean()

@@ -18,20 +18,29 @@ def test_component_log_probs_of_known_components(component_log_probs):
 
     actions = torch.tensor([[1.0, -3.0]]).repeat(4, 1)
     means = torch.tensor([[1.0, -3.0], [3.0, -3.0], [1.0, 1.0]]).repeat(4, 1, 1)
+    means.requires_grad_()
     log_probs = component_log_probs(means, torch.full((4, 3, 2), math.log(2)), actions)
     check_answered(log_probs, "component_log_probs")
     check_shape(log_probs, (4, 3), "one number for every row and component.")
     peak = -math.log(8 * math.pi)
     check_close(
+        torch.as_tensor(log_probs)[:, 0],
+        [peak] * 4,
+        "at its mean a component loses log \u03c3 and \xbd log 2\u03c0, once for every dimension.",
+    )
+    check_close(
         log_probs,
         [[peak, peak - 0.5, peak - 2.0]] * 4,
         "the other two means lie one and two \u03c3 away in one dimension: that costs \xbd and 2.",
     )
+    assert getattr(log_probs, "requires_grad", False), (
+        "gradients must flow through means and log_stds: compute with tensors, and do not detach."
+    )
 
 @test_case(points=None, hidden=True,
-    failure_message="The numbers agree with torch.distributions, for any sizes, near the means and far away.")
+    failure_message="Numbers and gradients agree with torch.distributions, for any sizes and widths, near and far.")
 def test_component_log_probs_agree_with_torch(component_log_probs):
-    """The numbers agree with torch.distributions, for any sizes, near the means and far away."""
+    """Numbers and gradients agree with torch.distributions, for any sizes and widths, near and far."""
     assert component_log_probs is not None, "component_log_probs is not defined yet: run the cell with your answer."
     import torch
 
@@ -47,11 +56,14 @@ def test_component_log_probs_agree_with_torch(component_log_probs):
     ]:
         shape = (batch, components, action_dim)
         means = torch.randn(shape, generator=generator)
-        log_stds = 5 * torch.rand(shape, generator=generator) - 3
+        # From \u03c3 = 0.002 to \u03c3 = 20: whoever clamps the widths is noticed at both ends.
+        log_stds = 9 * torch.rand(shape, generator=generator) - 6
         actions = distance * torch.randn(batch, action_dim, generator=generator)
-        log_probs = component_log_probs(means, log_stds, actions)
+        leaves = [leaf.clone().requires_grad_() for leaf in (means, log_stds)]
+        log_probs = component_log_probs(*leaves, actions)
         check_answered(log_probs, "component_log_probs")
-        normal = torch.distributions.Normal(means.double(), log_stds.double().exp())
+        exact = [leaf.detach().double().requires_grad_() for leaf in leaves]
+        normal = torch.distributions.Normal(exact[0], exact[1].exp())
         expected = normal.log_prob(actions.double()[:, None]).sum(dim=2)
         check_close(
             log_probs,
@@ -60,3 +72,10 @@ def test_component_log_probs_agree_with_torch(component_log_probs):
             rtol=1e-3,
             atol=1e-3,
         )
+        assert getattr(log_probs, "requires_grad", False), "no gradient flows: do not detach."
+        log_probs.sum().backward()
+        expected.sum().backward()
+        for name, leaf, wanted in zip(("means", "log_stds"), leaves, exact, strict=True):
+            assert leaf.grad is not None, f"no gradient reaches the {name}: do not detach them."
+            hint = f"the numbers are right, but not their gradient with respect to the {name}."
+            check_close(leaf.grad, wanted.grad, hint, rtol=1e-2, atol=1e-2)

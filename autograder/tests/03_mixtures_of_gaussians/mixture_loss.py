@@ -10,9 +10,11 @@ points = [1, 1, 2]
 def test_mixture_loss_is_one_number(mixture_loss):
     """The loss is one number that gradients flow through; at the mean of a narrow component it is negative."""
     assert mixture_loss is not None, "mixture_loss is not defined yet: run the cell with your answer."
+    import math
+
     import torch
 
-    from imitation_lab.testing import check_answered, check_shape
+    from imitation_lab.testing import check_answered, check_close, check_shape
 
     logits = torch.zeros(5, 3, requires_grad=True)
     means, log_stds = torch.zeros(5, 3, 2), torch.full((5, 3, 2), -4.0)
@@ -26,6 +28,11 @@ def test_mixture_loss_is_one_number(mixture_loss):
     check_shape(loss, (), "average over the batch.")
     assert torch.as_tensor(loss).detach() < 0, (
         "a density above one has a negative loss: the sign is the wrong way round."
+    )
+    check_close(
+        loss,
+        math.log(2 * math.pi) - 8,
+        "every action's density is exp(8)/(2\u03c0): minus its logarithm, averaged over the batch, not summed.",
     )
     assert getattr(loss, "requires_grad", False), (
         "gradients must flow: return a tensor, and do not detach it."
@@ -42,7 +49,14 @@ def test_mixture_loss_is_the_mean_over_the_batch(mixture_loss):
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for batch, components, action_dim in [(7, 3, 2), (1, 2, 3), (40, 5, 1), (4, 4, 4)]:
+    # The last number says how far the actions lie: also so far that somebody might clamp the loss.
+    for batch, components, action_dim, distance in [
+        (7, 3, 2, 1.0),
+        (1, 2, 3, 1.0),
+        (40, 5, 1, 1.0),
+        (4, 4, 4, 1.0),
+        (6, 3, 2, 1000.0),
+    ]:
         weight = torch.randn(4, components * (2 * action_dim + 1), generator=generator) / 2
 
         def policy(observations, weight=weight, components=components, action_dim=action_dim):
@@ -53,7 +67,7 @@ def test_mixture_loss_is_the_mean_over_the_batch(mixture_loss):
         observations = torch.randn(batch, 4, generator=generator)
         # Half of the actions lie on a component's mean, where the density is well above one.
         actions = policy(observations)[1][:, 0].clone()
-        actions[::2] = torch.randn(actions[::2].shape, generator=generator)
+        actions[::2] = distance * torch.randn(actions[::2].shape, generator=generator)
         loss = mixture_loss(policy, observations, actions)
         check_answered(loss, "mixture_loss")
         logits, means, log_stds = (part.double() for part in policy(observations))
@@ -101,4 +115,5 @@ def test_mixture_loss_teaches_the_policy(mixture_loss):
     normal = Independent(Normal(means, log_stds.exp()), 1)
     oracle = MixtureSameFamily(Categorical(logits=logits), normal)
     (-oracle.log_prob(actions).mean()).backward()
-    check_close(given, outputs.weight.grad, "the loss's gradient is off.", rtol=1e-3, atol=1e-4)
+    hint = "the gradient is not the negative log-likelihood's: is the loss an average, and nothing detached?"
+    check_close(given, outputs.weight.grad, hint, rtol=1e-3, atol=1e-4)

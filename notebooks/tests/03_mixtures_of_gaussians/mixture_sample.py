@@ -6,9 +6,9 @@ name = "mixture_sample"
 points = [1]
 
 @test_case(points=None, hidden=False,
-    failure_message="A row whose weight is all on one component draws all its numbers there, and seeds repeat.")
+    failure_message="Rows draw one component each and all their numbers there, and seeds repeat.")
 def test_mixture_sample_stays_with_its_component(mixture_sample):
-    """A row whose weight is all on one component draws all its numbers there, and seeds repeat."""
+    """Rows draw one component each and all their numbers there, and seeds repeat."""
     assert mixture_sample is not None, "mixture_sample is not defined yet: run the cell with your answer."
     import torch
 
@@ -27,5 +27,21 @@ def test_mixture_sample_stays_with_its_component(mixture_sample):
     assert away < 20, "all weight is on the second component: its mean is (100, 500), its \u03c3 is 1."
     check_close(again, first.tolist(), "the same seed gave another sample: pass `generator` on.")
     assert (torch.as_tensor(other) - torch.as_tensor(first)).abs().max() > 1e-3, (
-        "two seeds gave the same sample: draw from the generator, and do not seed it yourself."
+        "two seeds gave the same sample: add noise of width exp(log_std), from the generator as it is."
+    )
+    # Two components of equal weight at -100 and 100, in both dimensions. That 60 rows choose the same
+    # happens once in 10^17.
+    means = torch.tensor([[-100.0] * 2, [100.0] * 2]).repeat(60, 1, 1)
+    sample = mixture_sample(
+        torch.zeros(60, 2), means, torch.zeros(60, 2, 2), torch.Generator().manual_seed(3)
+    )
+    sample = torch.as_tensor(sample)
+    assert (sample.abs() - 100).abs().max() < 20, (
+        "some numbers lie near no component: draw one component, do not mix them."
+    )
+    assert (sample[:, 0].sign() == sample[:, 1].sign()).all(), (
+        "the numbers of a row come from two components: one draw decides for all of them."
+    )
+    assert sample[:, 0].min() < 0 < sample[:, 0].max(), (
+        "all rows chose the same of two equally heavy components: every row draws its own."
     )
