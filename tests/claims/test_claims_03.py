@@ -142,12 +142,13 @@ def test_a_repeated_action_lets_the_loss_fall_until_the_floor_stops_it(notebook)
 
 # On the road
 
+FEW_SEEDS = FRESH_SEEDS[:5]
 MANY_SEEDS = range(1000, 1060)  # of two components: how seeds differ is itself the claim
 
 
 @pytest.fixture(scope="module")
 def road(notebook):
-    """Ten seeds of each kind of policy, and sixty of two components that start at random."""
+    """Sixty seeds of two components that start at random, ten of eight, and five where all agree."""
     task = Fork()
     drivers = {side: NoisyActor(ForkDriver(task, (side,)), 0.03) for side in ("left", "right")}
     data = [demonstrate(task, drivers, 100, seeded(seed)) for seed in FRESH_SEEDS]
@@ -168,7 +169,7 @@ def road(notebook):
     actors = {}
     with pytest.MonkeyPatch.context() as patch:
         for name, make in kinds.items():
-            seeds = MANY_SEEDS if name == "2 at random" else FRESH_SEEDS
+            seeds = {"2 at random": MANY_SEEDS, "8 far apart": FRESH_SEEDS}.get(name, FEW_SEEDS)
             patch.setattr(notebook, "SEEDS", seeds)
             own = [data[seed % 10] for seed in seeds]
             actors[name] = notebook.clone([make], own, name)[0]
@@ -195,7 +196,7 @@ def test_all_policies_have_the_same_number_of_parameters_within_two_per_cent(not
 
 def test_with_one_action_a_step_the_mixture_does_best(road):
     # Regression's rate, next to nothing, is held by notebook 1's claims.
-    assert 0.36 < road.rates["gaussian"].mean() < 0.62  # 0.49 +- 0.068 a seed
+    assert 0.33 < road.rates["gaussian"].mean() < 0.67  # 0.49 +- 0.068 a seed
     assert road.rates["mixture"].mean() > 0.75  # 0.88 +- 0.043
 
 
