@@ -1926,10 +1926,8 @@ show(
 # three lanes, and a start far apart is likely to hold a left chunk and a right one. But look first at how much
 # the dots of *one* column differ. With two components, started at random, the standard deviation between seeds
 # is more than 20 percentage points, so the mean of ten is uncertain by more than $20 / \sqrt{10} \approx 6$.
-# And all ten share one set of demonstrations. We repeated two of the columns with 25 other seeds, each with
-# demonstrations of its own: two components and eight, both started at random, came out alike, at 74 % each.
-# **What ten seeds rank, the next ten may rank otherwise.** To settle a difference of five points you would
-# need hundreds.
+# And all ten share one set of demonstrations. **What ten seeds rank, the next ten may rank otherwise.** Try ten
+# others. To settle a difference of five points you would need hundreds.
 #
 # A habit that costs little: train several seeds, and compare their loss on demonstrations that they did not see.
 # With two components, the seeds that fail have on average the larger loss. Finding that out needs no road
