@@ -11,7 +11,12 @@ from nbformat import NotebookNode
 PROJECT = Path(__file__).resolve().parent.parent
 
 # Which of a notebook's figures stands for it, counted from zero.
-CHOSEN = {"01_the_mean_is_not_an_action": 2}
+CHOSEN = {
+    "01_the_mean_is_not_an_action": 2,
+    "02_categorical_policies": 1,
+    "03_mixtures_of_gaussians": 6,
+    "04_discretise_and_autoregress": 0,
+}
 
 
 def read_to_run(path: Path) -> NotebookNode:
