@@ -44,8 +44,8 @@ def plot_order(
     peak = max([1e-12, *np.ravel(list(grids.values()))])
     titles = [
         f"{len(actions)} demonstrated actions",
-        f"Independent: p({order}) p({OTHER[order]})",
-        f"Autoregressive: p({order}) p({OTHER[order]} | {order})",
+        f"Independent: p({order})·p({OTHER[order]})",
+        f"Autoregressive: p({order})·p({OTHER[order]}|{order})",
     ]
     for ax, title in zip(axes, titles, strict=True):
         frame_plane(ax, title, obstacles)
@@ -66,7 +66,7 @@ def frame_plane(axes: Axes, title: str, obstacles: bool) -> Axes:
     axes.set_yticks([-1.1, 1.0], ["brake", "speed up"], rotation=90, va="center")
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    axes.set_title(title, pad=28, fontsize=10)
+    axes.set_title(title, pad=28, fontsize=9)
     for steer, speed in OBSTACLES if obstacles else ():
         corner, width, height = (steer[0], speed[0]), steer[1] - steer[0], speed[1] - speed[0]
         axes.add_patch(

@@ -97,6 +97,15 @@ def test_a_click_adds_an_action_under_the_mouse_and_tells_the_kernel_once(open_w
     assert shown.readout == summary(actions).sentence()
 
 
+def test_a_preset_ends_the_stepping_through_a_sample_of_other_actions(open_widget):
+    shown = open_widget(ChooseTheOrder())
+    all_samples = shown.page.get_by_role("button", name="All 80", exact=True)
+    press(shown, "Step")
+    assert all_samples.is_enabled()
+    press(shown, "Line")
+    assert all_samples.is_disabled()
+
+
 def test_a_drag_moves_an_action_and_a_click_removes_it(open_widget):
     shown = open_widget(ChooseTheOrder([[-0.5, -0.5], [0.5, 0.5]]))
     shown.page.mouse.move(*pixel(shown, 0.5, 0.5))
@@ -154,7 +163,7 @@ def test_a_preset_replaces_the_actions_and_is_marked(open_widget):
     pressed = shown.page.locator("button[aria-pressed=true]")
     assert pressed.all_text_contents() == ["Ring"]
     press(shown, "Start again")
-    assert pressed.all_text_contents() == ["XOR"]
+    assert pressed.all_text_contents() == ["Two corners"]
     assert shown.saved[-1]["actions"] == PRESETS["xor"]
 
 
@@ -316,7 +325,7 @@ def test_roles_and_names_reach_a_screen_reader_and_keys_their_owner(open_widget)
         'application "Plane of demonstrated actions. Arrow keys move the cursor',
         'img "Independent bins: probability of every cell, and samples"',
         'group "Presets"',
-        'button "XOR" [pressed]',
+        'button "Two corners" [pressed]',
         'slider "Bins per number"',
         'checkbox "Two corners crash" [checked]',
         'radio "steer" [checked]',

@@ -10,7 +10,7 @@ import { factors, makeStepper, narrate, standingOf } from "./order_steps.js";
 
 const ORDER_TRAITS = ["actions", "preset", "bins", "order", "obstacles", "seed"];
 const PRESET_NAMES = {
-  xor: "XOR",
+  xor: "Two corners",
   corners: "Unequal corners",
   line: "Line",
   ring: "Ring",
@@ -52,7 +52,8 @@ function orderSentence({ obstacles }, numbers) {
 }
 
 function buildOrder(settings, presets, view, redraw, commit) {
-  const demos = demosPanel(settings, presets, redraw, commit);
+  const forget = () => (view.step = null); // the sample that was stepped through is of other actions
+  const demos = demosPanel(settings, presets, forget, redraw, commit);
   const independent = policyPanel("independent", "Independent bins");
   const autoregressive = policyPanel("autoregressive", "Autoregressive bins");
   const sampling = samplingControls(settings, view, redraw, commit);
@@ -73,9 +74,9 @@ const settingOf = (settings, name, redraw, commit = () => {}) => ({
   },
 });
 
-function demosPanel(settings, presets, redraw, commit) {
+function demosPanel(settings, presets, forget, redraw, commit) {
   const panel = makeDemosPanel(settings, redraw, commit);
-  const chooser = presetChooser(settings, presets, redraw, commit);
+  const chooser = presetChooser(settings, presets, forget, redraw, commit);
   const obstacles = makeCheckbox(
     "Two corners crash",
     settingOf(settings, "obstacles", redraw, commit),
@@ -94,10 +95,11 @@ function demosPanel(settings, presets, redraw, commit) {
   };
 }
 
-function presetChooser(settings, presets, redraw, commit) {
+function presetChooser(settings, presets, forget, redraw, commit) {
   const buttons = Object.entries(PRESET_NAMES).map(([preset, text]) => {
     const choose = () => {
       Object.assign(settings, { preset, actions: presets[preset] });
+      forget();
       redraw();
       commit();
     };
