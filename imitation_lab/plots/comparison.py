@@ -26,14 +26,15 @@ def plot_success_by_road(axes: Axes, results: Sequence[PolicyResult]) -> Axes:
                 xerr=[[100 * max(rate.rate - low, 0)], [100 * max(high - rate.rate, 0)]],
                 color=look.color,
                 fmt=look.marker,
-                fillstyle=fill,
+                mfc=look.color if fill == "full" else "white",
                 ms=8,
                 capsize=3,
             )
         axes.plot([], [], "o", color="0.3", fillstyle=fill, label=road)
     axes.set(yticks=range(len(names)), yticklabels=names[::-1], xlim=(-4, 104))
+    axes.set_ylim(*_row_limits(results))
     axes.set_xlabel("reaches the goal, %")
-    axes.legend(loc="center left", bbox_to_anchor=(0.02, 0.55))
+    axes.legend(loc="lower left", bbox_to_anchor=(0.02, 0.02))
     return axes
 
 
@@ -42,13 +43,16 @@ def plot_excess_nats(axes: Axes, results: Sequence[PolicyResult]) -> Axes:
     for offset, fill, road in zip((0.15, -0.15), ("full", "none"), _roads(results), strict=False):
         least = _at_the_choice(results, "expert", road)
         for row, result in _rows(results, road):
-            if not result.nats_at_the_choice or result.name == "expert":
+            if result.name == "expert":
+                continue
+            if not result.nats_at_the_choice:
+                axes.text(0.2, row, "no density", color="0.4", va="center", fontsize=8)
                 continue
             look = POLICY_LOOKS[result.name]
             excess = statistics.mean(result.nats_at_the_choice) - least
             axes.plot(excess, row + offset, look.marker, color=look.color, fillstyle=fill, ms=8)
     axes.axvline(0, color=POLICY_LOOKS["expert"].color, lw=1, ls=":")
-    axes.set(yticks=[], ylim=(-0.6, len(_names(results)) - 0.4))
+    axes.set(yticks=[], ylim=_row_limits(results))
     axes.set_xlabel("nats beyond the drivers' own,\nper action at the choice")
     return axes
 
@@ -61,8 +65,11 @@ def plot_sides(axes: Axes, results: Sequence[PolicyResult], road: str) -> Axes:
         axes.barh(row, left, color=color, height=0.6)
         axes.barh(row, neither, left=left, color="white", edgecolor=color, hatch="////", height=0.6)
         axes.barh(row, right, left=left + neither, color=color, alpha=0.55, height=0.6)
-    axes.set(yticks=[], xlim=(0, 100), ylim=(-0.6, len(_names(results)) - 0.4))
-    axes.set_xlabel(f"left · neither (hatched) · right, %\non the road {road}")
+    top = len(_names(results)) - 1
+    for side, place in (("left", 25), ("right", 75)):
+        axes.text(place, top, side, color="white", ha="center", va="center")
+    axes.set(yticks=[], xlim=(0, 100), ylim=_row_limits(results))
+    axes.set_xlabel(f"samples at the choice, %\non the road {road} (hatched: neither)")
     return axes
 
 
@@ -72,6 +79,10 @@ def _names(results: Sequence[PolicyResult]) -> list[str]:
 
 def _roads(results: Sequence[PolicyResult]) -> list[str]:
     return list(dict.fromkeys(result.road for result in results))
+
+
+def _row_limits(results: Sequence[PolicyResult]) -> tuple[float, float]:
+    return -0.6, len(_names(results)) - 0.4
 
 
 def _rows(results: Sequence[PolicyResult], road: str) -> list[tuple[int, PolicyResult]]:
