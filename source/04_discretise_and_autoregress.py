@@ -330,7 +330,7 @@ def invented_share(probabilities, acted):
 
 
 # %% tags=["train"]
-toys = {toy.name: toy for toy in (steer_or_brake(), ring())}
+toys = {"two corners": steer_or_brake(), "ring": ring()}
 data, held_out = {}, {}
 for number, (name, toy) in enumerate(toys.items()):
     generator = torch.Generator().manual_seed(number)
@@ -772,6 +772,10 @@ def test_autoregressive_sample_looks_at_what_it_drew(autoregressive_sample):
         assert prefix.dim() == 2 and len(prefix) == len(observations), (
             f"the prefix has shape {tuple(prefix.shape)}: expected (batch, d), in the beginning (batch, 0)."
         )
+        assert prefix.shape[1] < 2, (
+            f"the prefix has shape {tuple(prefix.shape)}: it holds only what is drawn already, "
+            "no number for the first and one for the second."
+        )
         if prefix.shape[1] == 0:
             return torch.zeros(len(observations), 6)
         assert not prefix.is_floating_point(), "the prefix holds bins: its dtype must be long."
@@ -785,7 +789,7 @@ def test_autoregressive_sample_looks_at_what_it_drew(autoregressive_sample):
         "the second number does not follow from the first: show the policy what you drew."
     )
     assert len(set(samples[:, 0].tolist())) > 1, (
-        "all rows drew the same number: draw for every row."
+        "all rows drew the same number: draw at random, and for each row anew."
     )
 
 
@@ -1178,21 +1182,21 @@ def counting_policy(joint):
 rings = joints["ring"]
 first_bins = BINS.discretize(torch.tensor([0.0, 0.9]))
 edges = torch.linspace(-LIMIT, LIMIT, BINS.count + 1)
-looks = [("autoregressive", "-"), ("gaussian", "--")]
+looks = [(POLICY_LOOKS["autoregressive"].color, "-"), ("0.1", "--")]
 
 figure, (plane, first, second) = plt.subplots(1, 3, figsize=(11, 3.0), width_ratios=(1, 1.3, 1.3))
 plot_table(plane, rings).set_title("The ring", pad=26)
 first.stairs(rings.sum(dim=1), edges, color="0.35", fill=True, alpha=0.5)
 first.set(title="First: p(steer)", xlabel="steer, m/s", ylabel="probability", yticks=[])
 second.set(title="Then: p(speed | steer)", xlabel="speed, m/s", yticks=[])
-for index, (name, style) in zip(first_bins.tolist(), looks, strict=True):
+for index, (color, style) in zip(first_bins.tolist(), looks, strict=True):
     steer = float(edges[index : index + 2].mean())
-    color = POLICY_LOOKS[name].color
     for axes in (plane, first):
         axes.axvline(steer, color=color, ls=style, lw=2)
     conditional = rings[index] / rings[index].sum()
     second.stairs(conditional, edges, color=color, ls=style, lw=1.8, label=f"steer ≈ {steer:.1f}")
-second.legend(fontsize=8)
+second.set_ylim(0, 1.25 * second.get_ylim()[1])
+second.legend(loc="upper center", fontsize=8)
 show(
     figure,
     alt="A ring with two vertical lines; the marginal of steer with the same two lines; and two conditionals "
@@ -1216,7 +1220,9 @@ for axes, (name, order) in zip(panels, orders, strict=True):
     indices = BINS.discretize(data[name])
     flip = (lambda pairs: pairs.flip(1)) if order == "speed" else (lambda pairs: pairs)
     policy = counting_policy(joint_of(flip(indices)))
-    samples = flip(autoregressive_sample(policy, torch.zeros(20_000, 0), 2, generator))
+    samples = autoregressive_sample(policy, torch.zeros(20_000, 0), 2, generator)
+    check_answered(samples, "autoregressive_sample")
+    samples = flip(samples)
     share = invented_share(joint_of(samples), joint_of(indices))
     plot_table(axes, joint_of(samples), darkest=float(joints[name].max()))
     axes.set_title(f"{order} first: {100 * share:.0f} % invented", pad=34)
@@ -1253,8 +1259,10 @@ show(
 #
 # - Start as it is, and press *Step* a few times. In which of the two steps do the policies part ways? Then
 #   draw speed first. What changes, and what does not?
-# - Go down to 3 bins per number, and put actions into the two empty corners until the mutual information is zero. What
-#   must hold for the four corners then?
+# - The last line names what the two policies differ by, in nats: the *mutual information* of steer and speed. We
+#   shall meet it again below. Press *Clear*, go down to 3 bins per number, and put two actions into one corner and one into the
+#   corner opposite. How many belong into the other two corners, so that the mutual information is zero? What holds
+#   for the four numbers then?
 # - Pick the line. Neither number has two modes. Why do independent bins fail all the same?
 # - Pick the ring and go up to 15 bins per number. The autoregressive table invents nothing. But does it drive like
 #   these drivers, or does it repeat them?
@@ -1273,8 +1281,8 @@ order
 #
 # It could, if we are careful about who sees what. The logits of number $i$ may depend on number $j$ only where $j$
 # comes before $i$. A **mask** says so: a table of true and false, with a row for the one who looks and a column for the one who
-# is looked at. The same mask stands in MADE and in the attention of language models. (There the inputs are
-# first shifted by one place, so that the diagonal may be true.)
+# is looked at. The same mask stands in MADE and in the attention of language models. (Language models first shift
+# their inputs by one place, and then the diagonal may be true.)
 
 # %% [markdown] question="causal_mask" points=[1, 2]
 # ### Question 4.5 · Who may look at whom?
@@ -1438,9 +1446,11 @@ def test_masked_logits_of_a_known_pair(masked_logits):
     base = torch.tensor([[[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]] * 2)
     tables = torch.arange(36.0).reshape(2, 2, 3, 3)
     mask = torch.tensor([[False, False], [True, False]])
+    before = base.clone()
     logits = masked_logits(base, tables, torch.tensor([[0, 1], [2, 1]]), mask)
     check_answered(logits, "masked_logits")
     check_shape(logits, (2, 2, 3), "one row of logits for every number of every action.")
+    check_close(base, before, "base was changed: add to a copy of it.")
     check_close(logits[:, 0], base[:, 0], "the first number sees nothing: its logits are the base.")
     check_close(
         logits[:, 1],
@@ -1706,7 +1716,9 @@ class MaskedTables(torch.nn.Module):
     def all_logits(self, indices):
         """Return every number's logits given the numbers before it, in one pass."""
         base = self.base.expand(len(indices), -1, -1)
-        return masked_logits(base, self.tables, indices, self.mask)
+        logits = masked_logits(base, self.tables, indices, self.mask)
+        check_answered(logits, "masked_logits")
+        return logits
 
     def forward(self, observations, prefix):
         """Return the next number's logits."""
@@ -1727,7 +1739,9 @@ model = MaskedTables(action_dim=5, num_bins=4)
 for parameter in model.parameters():
     torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
 actions = torch.randint(0, 4, (6, 5), generator=torch.Generator().manual_seed(1))
-print("one by one: ", autoregressive_log_prob(model, actions, actions).detach())
+one_by_one = autoregressive_log_prob(model, actions, actions)
+check_answered(one_by_one, "autoregressive_log_prob")
+print("one by one: ", one_by_one.detach())
 print("in one pass:", one_pass_log_prob(model, actions).detach())
 
 # %% [markdown]
@@ -1812,7 +1826,8 @@ for name, toy in toys.items():
 # ## What it costs
 #
 # Training needs one pass. Sampling needs one pass *for each number*, since nobody can look at a number before it is
-# drawn. How long does that take?
+# drawn. How long does that take? An untrained network of a fixed size stands in for a policy here: its actions are
+# nonsense, its passes take as long as any.
 
 
 # %%
@@ -1827,45 +1842,50 @@ def seconds(function, repeats=10):
 
 
 def time_of(numbers):
-    """Return the seconds that scoring an action in one pass takes, and drawing one."""
-    model, observation = MaskedTables(numbers, num_bins=31), torch.zeros(1, 0)
-    action = torch.zeros(1, numbers, dtype=torch.long)
+    """Return the seconds that one pass of a network takes, and drawing an action with it."""
+    network = MLP(numbers, 31 * numbers, width=1024)  # untrained: only its time counts
     generator = torch.Generator().manual_seed(0)
+
+    def policy(observations, prefix):
+        padded = torch.nn.functional.pad(prefix.float(), (0, numbers - prefix.shape[1]))
+        return network(padded).unflatten(1, (numbers, 31))[:, prefix.shape[1]]
+
     with torch.no_grad():
+        drawn = autoregressive_sample(policy, torch.zeros(1, 0), numbers, generator)
+        check_answered(drawn, "autoregressive_sample")
         return (
-            seconds(lambda: model.all_logits(action)),
-            seconds(lambda: autoregressive_sample(model, observation, numbers, generator)),
+            seconds(lambda: network(drawn.float())),
+            seconds(lambda: autoregressive_sample(policy, torch.zeros(1, 0), numbers, generator)),
         )
 
 
 # %% tags=["train"]
 counts = [1, 2, 4, 8, 16]
 timings = [time_of(numbers) for numbers in counts]
-scoring, drawing = ([1000 * timing for timing in column] for column in zip(*timings, strict=True))
+passing, drawing = ([1000 * timing for timing in column] for column in zip(*timings, strict=True))
 
 figure, axes = plt.subplots(figsize=(5.6, 2.9))
 look = POLICY_LOOKS["autoregressive"]
 axes.plot(counts, drawing, color=look.color, marker=look.marker, ls="-", label="draw one action")
 look = POLICY_LOOKS["categorical"]
-axes.plot(counts, scoring, color=look.color, marker=look.marker, ls="--", label="score one action")
+axes.plot(counts, passing, color=look.color, marker=look.marker, ls="--", label="one pass")
 axes.set(xlabel="numbers per action", ylabel="milliseconds", xticks=counts, ylim=(0, None))
 axes.legend(fontsize=8)
 show(
     figure,
-    alt="Time against the numbers per action. Scoring an action in one pass stays flat, drawing one grows in a "
-    "straight line.",
-    caption="Scoring a known action is one pass, drawing one is as many passes as it has numbers.",
+    alt="Time against the numbers per action. One pass stays flat, drawing an action grows in a straight line.",
+    caption="Scoring a known action takes one pass, drawing one takes as many passes as it has numbers.",
 )
 
 # %% [markdown]
-# Scoring stays cheap. Drawing takes time in proportion to the numbers: sixteen numbers cost more than ten times as
-# much as one pass. Our model is tiny. With billions of parameters in each pass, this decides how fast a robot can react.
+# One pass stays cheap. Drawing takes time in proportion to the numbers: sixteen numbers cost more than ten times as
+# much as one pass. This network is tiny. With billions of parameters in each pass, this decides how fast a robot can react.
 #
 # ## Actions are words
 #
 # Read the recipe once more. Cut the output into tokens from a fixed vocabulary. Predict each token from those before
 # it. Train with cross-entropy, with teacher forcing, through a causal mask. Draw token after token. That is, word for
-# word, how a large language model is trained. So why not use one?
+# word, how a large language model learns and writes. So why not use one?
 #
 # - **RT-2** takes a vision-language model, cuts each number of a robot's action into 256 bins, and writes an action as a string
 #   of eight tokens: end of episode or not, three for the motion, three for the rotation, one for the gripper.
@@ -1873,7 +1893,7 @@ show(
 #   percentile of the data, so that outliers do not stretch the bins. The bins take the place of the 256 tokens that the
 #   language model used least.
 # - **EMMA**, Waymo's driving model, does without bins: it writes the coordinates of the way ahead as
-#   plain text, digit after digit, in the vocabulary that the language model has anyway.
+#   plain text, in the vocabulary that the language model has anyway.
 # - **LINGO-2**, Wayve's, predicts the drive and a comment on it with one autoregressive model: "slowing down for the
 #   cyclist" is made of tokens too.
 #
@@ -1947,10 +1967,11 @@ class Autoregressive(Independent):
         self.tables = torch.nn.Parameter(torch.zeros(2, 2, self.bins.count, self.bins.count))
         mask = causal_mask(2)
         check_answered(mask, "causal_mask")
-        self.register_buffer("mask", mask)
+        self.mask = mask
 
     def all_logits(self, observations, indices):
-        logits = masked_logits(self.base(observations), self.tables, indices, self.mask)
+        mask = self.mask.to(indices.device)
+        logits = masked_logits(self.base(observations), self.tables, indices, mask)
         check_answered(logits, "masked_logits")
         return logits
 
@@ -2034,7 +2055,7 @@ figure, panels = plt.subplots(1, 3, figsize=(10, 4.0), sharex=True, sharey=True)
 for axes, (name, (look, asked)) in zip(panels, commands.items(), strict=True):
     axes.axline((0, 0), slope=1, color="0.6", ls=":", zorder=0)
     plot_plane(axes, asked, look).set(title=name, xlabel="first number, m/s")
-    axes.set(xlim=(-0.4, 1.4), ylim=(-0.4, 1.4))
+    axes.set(xlim=(-0.4, 1.4), ylim=(-0.4, 1.4), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
 panels[0].set_ylabel("second number, m/s")
 panels[0].text(0.52, 0.42, "towards the obstacle", rotation=45, color="0.4", fontsize=8)
 show(
@@ -2058,11 +2079,11 @@ show(
 )
 
 # %% [markdown]
-# On the straight road both drive above 95 %. On the turned road independent bins lose about a fifth of their episodes,
-# and the autoregressive policy loses none to speak of. The road is the same, the drivers are the same. Only the axes
+# On the straight road both drive above 95 %. On the turned road independent bins arrive in about three episodes out of
+# four, and the autoregressive policy drives as before. The road is the same, the drivers are the same. Only the axes
 # were turned.
 #
-# The picture in the middle shows how. More than a third of the independent commands are mixtures of the two drivers: little of both
+# The clouds of commands show how. More than a third of the independent commands are mixtures of the two drivers: little of both
 # numbers, and the vehicle stands; much of both, and it rushes at the obstacle. Most episodes survive it, because the next
 # observation gives another chance. The autoregressive policy has a third cluster as well, the one on the line. That is no mixture. It is what
 # both drivers did one step before, and where exactly the choice begins is hard to tell from one observation.
@@ -2099,18 +2120,20 @@ show(
 
 # %% [markdown]
 # **Who arrives?** Regression hardly ever does, as in notebook 1. On the straight road all three classes with several modes arrive in more than
-# 95 % of the drives. Turning the road costs independent bins a fifth of their successes. It costs the Gaussian a seventh: its
-# numbers are independent too. The mixture and the autoregressive policy do not notice.
+# 95 % of the drives. Turning the road costs independent bins a fifth of their successes. It costs the Gaussian a sixth: its
+# numbers are independent too. The mixture and the autoregressive policy hardly notice.
 #
 # **Is it a good model?** The fourth column is the held-out negative log-likelihood, in nats for each action, whose two numbers are in metres per
 # second. It is a density, so it may be less than zero. The drivers' own is the least that any policy can reach. Look at
-# the Gaussian: on the average it spends *fewer* nats than either kind of bins, and yet it drives worse. How can that be?
+# the Gaussian on the straight road: on the average it spends *fewer* nats than either kind of bins, and yet it drives worse. How can
+# that be?
 # Because nearly all of a drive has one mode, and there a Gaussian describes a shaking hand better than bins of
 # fixed width do. The fifth column looks only at the moment of choice. There it spends over five nats more than the drivers. An
 # average hides the one moment that matters.
 #
-# **Do both drivers survive?** Nearly all classes treat left and right alike. What differs is *neither*. At the choice, all learnt policies
-# drive straight on now and then, a step longer than the drivers. But on the turned road, the Gaussian and independent bins
+# **Do both drivers survive?** Every class treats left and right alike. What differs is *neither*. Regression always goes between the
+# two. Even the best classes drive straight on in a fifth to a quarter of their samples, a step longer than the
+# drivers. But on the turned road, the Gaussian and independent bins
 # go neither way in more than half of their samples.
 #
 # **What does it cost?** On the machine of the record, no class took a millisecond for an action. That is the price for two numbers. The figure above

@@ -24,6 +24,7 @@ from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import count_parameters
 from imitation_lab.toys import ring, steer_or_brake
 from imitation_lab.training import train_ensemble
+from imitation_lab.widgets import ChooseTheOrder
 from tools.source import read_notebook
 
 SOURCE = Path(__file__).parents[2] / "source" / "04_discretise_and_autoregress.py"
@@ -136,13 +137,24 @@ def test_one_pass_gives_the_same_numbers_as_one_by_one(notebook):
 
 
 def test_drawing_sixteen_numbers_takes_more_than_ten_times_one_pass(notebook):
-    scoring, drawing = notebook.time_of(16)
-    assert drawing > 10 * scoring
+    one_pass, drawing = notebook.time_of(16)
+    assert drawing > 10 * one_pass
 
 
 def test_drawing_takes_time_in_proportion_to_the_numbers(notebook):
     (_, two), (_, sixteen) = notebook.time_of(2), notebook.time_of(16)
     assert 4 < sixteen / two < 16
+
+
+def test_two_actions_in_each_empty_corner_and_one_undo_the_mutual_information():
+    """The exercise with three bins: two actions meet one across; two and one fill the other corners."""
+
+    def information(*others):
+        corners = [[-1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], *others]
+        return ChooseTheOrder(corners, bins=3).summary().mutual_information
+
+    assert information() > 0.6
+    assert information([-1.0, 1.0], [1.0, -1.0], [1.0, -1.0]) == pytest.approx(0, abs=1e-12)
 
 
 def run_road(notebook, name, road):
@@ -174,9 +186,8 @@ def test_on_the_straight_road_both_drive_above_95_per_cent(results):
     assert all(results[name, "straight"].rate > 0.95 for name in CLASSES)
 
 
-def test_turning_the_road_costs_independent_bins_about_a_fifth(results):
-    lost = results["Independent", "straight"].rate - results["Independent", "turned"].rate
-    assert 0.13 < lost < 0.3
+def test_on_the_turned_road_independent_bins_arrive_in_about_three_of_four(results):
+    assert 0.67 < results["Independent", "turned"].rate < 0.87
 
 
 def test_turning_the_road_costs_the_autoregressive_policy_nothing_to_speak_of(results):
@@ -244,23 +255,22 @@ def test_on_the_straight_road_classes_with_several_modes_arrive(record):
     assert all(rate_of(record, name, "straight") > 0.95 for name in names)
 
 
-def test_turning_the_road_costs_a_fifth_a_seventh_and_nothing(record):
+def test_turning_the_road_costs_a_fifth_a_sixth_and_nearly_nothing(record):
     kept = {
         name: rate_of(record, name, "turned") / rate_of(record, name, "straight")
         for name in ("categorical", "gaussian", "mixture", "autoregressive")
     }
     assert kept["categorical"] == pytest.approx(1 - 1 / 5, abs=0.03)
-    assert kept["gaussian"] == pytest.approx(1 - 1 / 7, abs=0.03)
+    assert kept["gaussian"] == pytest.approx(1 - 1 / 6, abs=0.03)
     assert kept["mixture"] > 0.98 and kept["autoregressive"] > 0.98
 
 
-def test_the_gaussian_spends_fewer_nats_than_bins_and_drives_worse(record):
-    for road in ROADS:
-        gaussian = record["gaussian", road]
-        for name in ("categorical", "autoregressive"):
-            bins = record[name, road]
-            assert statistics.mean(gaussian.nats) < statistics.mean(bins.nats)
-            assert gaussian.success.rate < bins.success.rate
+def test_on_the_straight_road_the_gaussian_spends_fewer_nats_than_bins_and_drives_worse(record):
+    gaussian = record["gaussian", "straight"]
+    for name in ("categorical", "autoregressive"):
+        bins = record[name, "straight"]
+        assert statistics.mean(gaussian.nats) < statistics.mean(bins.nats)
+        assert gaussian.success.rate < bins.success.rate
 
 
 def test_at_the_choice_the_gaussian_spends_over_five_nats_more_than_the_drivers(record):
@@ -275,8 +285,15 @@ def test_nobody_spends_fewer_nats_than_the_drivers(record):
             assert statistics.mean(result.nats) > record["expert", road].nats[0]
 
 
-def test_nearly_all_classes_treat_left_and_right_alike(record):
+def test_all_classes_treat_left_and_right_alike(record):
     assert all(abs(result.sides[0] - result.sides[1]) < 0.05 for result in record.values())
+
+
+def test_regression_always_goes_between_and_the_best_classes_in_a_fifth_to_a_quarter(record):
+    for road in ROADS:
+        assert record["regression", road].sides[2] > 0.99
+        for name in ("mixture", "autoregressive"):
+            assert 0.195 < record[name, road].sides[2] < 0.255  # as the table rounds it
 
 
 def test_on_the_turned_road_gaussian_and_independent_bins_mostly_go_neither_way(record):

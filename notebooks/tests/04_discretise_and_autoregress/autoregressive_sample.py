@@ -18,6 +18,10 @@ def test_autoregressive_sample_looks_at_what_it_drew(autoregressive_sample):
         assert prefix.dim() == 2 and len(prefix) == len(observations), (
             f"the prefix has shape {tuple(prefix.shape)}: expected (batch, d), in the beginning (batch, 0)."
         )
+        assert prefix.shape[1] < 2, (
+            f"the prefix has shape {tuple(prefix.shape)}: it holds only what is drawn already, "
+            "no number for the first and one for the second."
+        )
         if prefix.shape[1] == 0:
             return torch.zeros(len(observations), 6)
         assert not prefix.is_floating_point(), "the prefix holds bins: its dtype must be long."
@@ -31,5 +35,5 @@ def test_autoregressive_sample_looks_at_what_it_drew(autoregressive_sample):
         "the second number does not follow from the first: show the policy what you drew."
     )
     assert len(set(samples[:, 0].tolist())) > 1, (
-        "all rows drew the same number: draw for every row."
+        "all rows drew the same number: draw at random, and for each row anew."
     )

@@ -17,9 +17,11 @@ def test_masked_logits_of_a_known_pair(masked_logits):
     base = torch.tensor([[[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]] * 2)
     tables = torch.arange(36.0).reshape(2, 2, 3, 3)
     mask = torch.tensor([[False, False], [True, False]])
+    before = base.clone()
     logits = masked_logits(base, tables, torch.tensor([[0, 1], [2, 1]]), mask)
     check_answered(logits, "masked_logits")
     check_shape(logits, (2, 2, 3), "one row of logits for every number of every action.")
+    check_close(base, before, "base was changed: add to a copy of it.")
     check_close(logits[:, 0], base[:, 0], "the first number sees nothing: its logits are the base.")
     check_close(
         logits[:, 1],
