@@ -295,7 +295,7 @@ def comparison_table(results: Sequence[PolicyResult]) -> str:
     lines = [
         "| road | policy | reaches the goal | nats per action | nats at the choice "
         "| left / neither / right, % | ms per action |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|--:|--:|--:|:-:|--:|",
     ]
     for result in results:
         left, right, neither = (f"{100 * share:.0f}" for share in result.sides)
@@ -308,4 +308,4 @@ def comparison_table(results: Sequence[PolicyResult]) -> str:
 
 
 def _mean(nats: Sequence[float]) -> str:
-    return f"{statistics.mean(nats):.2f}" if nats else "no density"
+    return f"{statistics.mean(nats):.2f}".replace("-", "\N{MINUS SIGN}") if nats else "no density"

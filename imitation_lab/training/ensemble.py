@@ -1,5 +1,6 @@
 """Train several policies of one class at once: the seeds of an experiment."""
 
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, zip_longest
@@ -172,7 +173,8 @@ def _vectorised(policies: Sequence[Policy], batch: Batch, description: str) -> _
         torch.autograd.grad(total, trained, allow_unused=True)
         return together
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = textwrap.shorten(first_line, 100, placeholder=" …")
         print(
             f"{description}: this loss cannot be computed for all {len(policies)} policies at once, "
             f"so they take turns ({reason})"

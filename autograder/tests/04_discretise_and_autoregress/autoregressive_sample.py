@@ -50,25 +50,25 @@ def test_autoregressive_sample_follows_the_joint(autoregressive_sample):
     from imitation_lab.testing import check_answered, check_shape, fresh_generator
 
     generator, count = fresh_generator(), 8_000
-    joint = (2 * torch.rand(3, 3, 3, 3, generator=generator)).exp()  # observation, three numbers
-    joint = joint * torch.tensor([1.0, 3.0, 9.0]).reshape(3, 1, 1)  # far from even
+    joint = (2 * torch.rand(3, 4, 4, 4, generator=generator)).exp()  # observation, three numbers
+    joint = joint * torch.tensor([1.0, 2.0, 4.0, 8.0]).reshape(4, 1, 1)  # far from even
     joint = joint / joint.sum(dim=(1, 2, 3), keepdim=True)
 
     def policy(observations, prefix, joint=joint):
         table = joint[observations[:, 0].long()]
         for column in prefix.T:
             table = table[torch.arange(len(table)), column.long()]
-        return table.flatten(1).unflatten(1, (3, -1)).sum(2).log() + observations
+        return table.flatten(1).unflatten(1, (4, -1)).sum(2).log() + observations
 
     observations = torch.arange(3.0).repeat(count)[:, None]
     samples = autoregressive_sample(policy, observations, 3, fresh_generator())
     check_answered(samples, "autoregressive_sample")
     check_shape(samples, (3 * count, 3), "one bin for every number of every action.")
     samples = torch.as_tensor(samples).long()
-    assert samples.min() >= 0 and samples.max() <= 2, "the bins are counted from 0 to num_bins - 1."
-    cells = (9 * samples[:, 0] + 3 * samples[:, 1] + samples[:, 2]).reshape(count, 3)
+    assert samples.min() >= 0 and samples.max() <= 3, "the bins are counted from 0 to num_bins - 1."
+    cells = (16 * samples[:, 0] + 4 * samples[:, 1] + samples[:, 2]).reshape(count, 3)
     for observation in range(3):
-        seen = np.bincount(cells[:, observation].numpy(), minlength=27)
+        seen = np.bincount(cells[:, observation].numpy(), minlength=64)
         expected = joint[observation].double().flatten().numpy()
         # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
         assert chisquare(seen, count * expected / expected.sum()).pvalue > 1e-9, (
