@@ -39,11 +39,12 @@ import torch
 from matplotlib import pyplot as plt
 
 from imitation_lab.collection import demonstrate
+from imitation_lab.comparison import matching_width
 from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.experts import ForkDriver, NoisyActor
-from imitation_lab.networks import MLP, count_parameters
+from imitation_lab.networks import MLP
 from imitation_lab.normalizer import Normalizer
 from imitation_lab.plots import (
     POLICY_LOOKS,
@@ -1772,14 +1773,10 @@ def classic(policy_class, prediction_horizon):
 
 
 # %%
-def matching_width(make):
-    """Return the width at which a policy comes closest to the budget of parameters."""
-    return min(range(60, 160), key=lambda width: abs(count_parameters(make(0, width)) - BUDGET))
-
-
 def clone(makes, demonstrations, name):
     """Train ten seeds of every kind, all at once, and return the actors that play them, kind by kind."""
-    width, count = matching_width(makes[0]), len(SEEDS)
+    width = matching_width(lambda width, generator: makes[0](0, width), BUDGET)
+    count = len(SEEDS)
     policies = [make(seed, width) for make in makes for seed in SEEDS]
     seeds = list(SEEDS) * len(makes)
     runs = train_ensemble(policies, demonstrations, SETTINGS, seeds, device, name)

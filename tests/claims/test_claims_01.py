@@ -6,8 +6,7 @@ does not decide: with the measured rates, and the spread between seeds taken int
 these tests would fail on fresh seeds less than once in a million.
 """
 
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,26 +16,13 @@ from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import count_parameters
-from tools.source import read_notebook
 
-SOURCE = Path(__file__).parents[2] / "source" / "01_the_mean_is_not_an_action.py"
 FRESH_SEEDS = range(1000, 1010)
 pytestmark = pytest.mark.claims
 
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def notebook():
-    """The solved notebook's functions and classes, on the CPU."""
-    module = ModuleType(SOURCE.stem)
-    for cell in read_notebook(SOURCE).cells:
-        if cell.kind == "code" and cell.tag != "train":
-            exec(compile(cell.source, f"{cell.file}:{cell.line}", "exec"), module.__dict__)
-    module.device = torch.device("cpu")
-    return module
 
 
 def run_seed(notebook, seed):

@@ -7,8 +7,7 @@ between seeds taken into account, they lie four and a half standard errors away 
 """
 
 import math
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,9 +20,7 @@ from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.toys import three_lanes
 from imitation_lab.widgets.bins import summary
-from tools.source import read_notebook
 
-SOURCE = Path(__file__).parents[2] / "source" / "02_categorical_policies.py"
 FRESH_SEEDS = range(2000, 2010)
 TEMPERATURES = (0.25, 2.0, 4.0)
 BINS = (5, 11, 31, 101)
@@ -33,17 +30,6 @@ pytestmark = pytest.mark.claims
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def notebook():
-    """The solved notebook's functions and classes, on the CPU."""
-    module = ModuleType(SOURCE.stem)
-    for cell in read_notebook(SOURCE).cells:
-        if cell.kind == "code" and cell.tag != "train":
-            exec(compile(cell.source, f"{cell.file}:{cell.line}", "exec"), module.__dict__)
-    module.device = torch.device("cpu")
-    return module
 
 
 # --- one number, and a truth that is known --------------------------------------------------------

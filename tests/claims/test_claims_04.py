@@ -9,8 +9,7 @@ shows; that the record can be made again is the business of the comparison's own
 
 import math
 import statistics
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,9 +24,7 @@ from imitation_lab.networks import count_parameters
 from imitation_lab.toys import ring, steer_or_brake
 from imitation_lab.training import train_ensemble
 from imitation_lab.widgets import ChooseTheOrder
-from tools.source import read_notebook
 
-SOURCE = Path(__file__).parents[2] / "source" / "04_discretise_and_autoregress.py"
 FRESH_SEEDS = range(1000, 1010)
 TOYS = {"corners": steer_or_brake(), "ring": ring()}
 ROADS = {"straight": Fork(), "turned": Fork(angle=math.pi / 4)}
@@ -37,17 +34,6 @@ pytestmark = pytest.mark.claims
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def notebook():
-    """The solved notebook's functions and classes, on the CPU."""
-    module = ModuleType(SOURCE.stem)
-    for cell in read_notebook(SOURCE).cells:
-        if cell.kind == "code" and cell.tag != "train":
-            exec(compile(cell.source, f"{cell.file}:{cell.line}", "exec"), module.__dict__)
-    module.device = torch.device("cpu")
-    return module
 
 
 def study_toy(notebook, toy, seed):
