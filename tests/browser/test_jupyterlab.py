@@ -1,4 +1,4 @@
-"""A student's walk through notebook 01, and each widget, in a real JupyterLab."""
+"""A student's walk through the notebooks, and each widget, in a real JupyterLab."""
 
 import io
 import json
@@ -72,6 +72,43 @@ def test_a_student_answers_checks_and_moves_the_widget(notebook, lab):
     notebook.page.get_by_role("slider", name="Left driver’s share").press("Home")
     assert changed_share(before, notebook.settled(WIDGET)) > 0.01
     assert float(notebook.kernel("print(modes.left_weight)")) == 0
+
+
+FIRST_ANSWERS = {  # a notebook's first question, a wrong answer and a right one
+    "02_categorical_policies": (
+        "def discretize(actions, low, high, num_bins):",
+        "return ((actions - low) / (high - low) * num_bins).floor().long()",
+        "return ((actions - low) / (high - low) * num_bins).floor().long().clamp(0, num_bins - 1)",
+    ),
+    "03_mixtures_of_gaussians": (
+        "def component_log_probs(means, log_stds, actions):",
+        "return torch.distributions.Normal(means, log_stds).log_prob(actions[:, None]).sum(dim=2)",
+        "return torch.distributions.Normal(means, log_stds.exp()).log_prob(actions[:, None]).sum(dim=2)",
+    ),
+    "04_discretise_and_autoregress": (
+        "def independent_log_prob(policy, observations, indices):",
+        "return policy(observations).gather(-1, indices[:, :, None])[:, :, 0].sum(dim=1)",
+        "return policy(observations).log_softmax(dim=-1).gather(-1, indices[:, :, None])[:, :, 0].sum(dim=1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_ANSWERS)
+def test_a_check_turns_a_wrong_answer_down_and_lets_the_right_one_pass(notebook, lab, name):
+    head, wrong, right = FIRST_ANSWERS[name]
+    question = head.removeprefix("def ").partition("(")[0]
+    notebook.open(lab, f"notebooks/{name}.ipynb")
+    answer, check = (
+        notebook.find(head.partition("(")[0] + "("),
+        notebook.find(f'grader.check("{question}")'),
+    )
+    for index in [index for index, source in enumerate(notebook.sources()[:check]) if source]:
+        notebook.run(index)
+    for body, verdict in [(wrong, False), (right, True)]:
+        notebook.type_into(answer, [head, body])
+        notebook.run(answer)
+        said = notebook.run(check).locator(".jp-OutputArea").inner_text()
+        assert (f"{question} passed" in said) == verdict, said
 
 
 def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_notebook):
