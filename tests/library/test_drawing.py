@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -38,6 +39,13 @@ def test_things_are_drawn_where_they_are_also_on_turned_roads(colour, where, ang
     found = find_centre(picture, OKABE_ITO[colour], task)
     # An arrow's area is not centred on the vehicle, a stripe not on the obstacle: 5 cm for both.
     assert (found - expected).norm() < 0.05
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_do_not_depend_on_the_style_of_other_figures():
+    plain = Camera(Fork()).take(STATE)
+    with plt.style.context("imitation_lab.course"):
+        assert np.array_equal(Camera(Fork()).take(STATE), plain)
 
 
 def test_the_obstacle_has_its_size():
