@@ -136,10 +136,9 @@ class Camera:
         (left, right), (bottom, top) = limits(task)
         # Even numbers of pixels: video encoders ask for them.
         height = 2 * round(FRAME_WIDTH * (top - bottom) / (right - left) / 2)
-        # No layout engine, whatever the course's style asks of other figures: the axes fill it.
-        figure = Figure(
-            figsize=(FRAME_WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white", layout="none"
-        )
+        figure = Figure(figsize=(FRAME_WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+        # Whatever the course's style asks of other figures: here the axes fill the picture.
+        figure.set_layout_engine("none")
         self._canvas = FigureCanvasAgg(figure)
         # Making axes takes longer than drawing in them, so they are kept from frame to frame.
         self._axes = figure.add_axes((0, 0, 1, 1))

@@ -1,0 +1,66 @@
+"""The experiment that the notebooks repeat: clone the demonstrations with several seeds, then drive."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from imitation_lab.controller import ChunkPlayer
+from imitation_lab.data import Demonstrations
+from imitation_lab.evaluation import Evaluation, evaluate
+from imitation_lab.training import TrainingRun, TrainingSettings, train_ensemble
+from imitation_lab.types import Policy, Task
+
+FIRST_DRIVE = 1000  # what is added to a seed for its test drives, so that they start elsewhere
+
+
+def clone(
+    make_policy: Callable[[int], Policy],
+    demonstrations: Demonstrations,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    device: torch.device | str | None = None,
+    description: str = "training",
+) -> list[TrainingRun]:
+    """Train one policy for every seed, all at once.
+
+    Args:
+        make_policy: Makes the policy of a seed, with initial weights of its own.
+        demonstrations: In physical units.
+        settings: How long and how fast.
+        seeds: Each fixes initial weights and batches.
+        device: Where to train; by default the fastest.
+        description: Stands before the progress bar.
+
+    Raises:
+        KeyboardInterrupt: If somebody stopped the training: half-trained policies would drive, and
+            look like a result.
+    """
+    policies = [make_policy(seed) for seed in seeds]
+    runs = train_ensemble(policies, demonstrations, settings, seeds, device, description)
+    if any(run.interrupted for run in runs):
+        raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
+    return runs
+
+
+def players(runs: Sequence[TrainingRun]) -> list[ChunkPlayer]:
+    """Return the actors that play the trained policies."""
+    return [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
+
+
+def drive(
+    actors: Sequence[ChunkPlayer], task: Task, seeds: Sequence[int], episodes: int = 100
+) -> list[Evaluation]:
+    """Let every actor drive from fresh starts, the same ones for the same seed.
+
+    Args:
+        actors: One for each seed.
+        task: The environment.
+        seeds: Those that the actors were trained with.
+        episodes: Drives of each.
+    """
+    evaluations = []
+    for actor, seed in zip(actors, seeds, strict=True):
+        device = actor.action_normalizer.mean.device
+        generator = torch.Generator(device).manual_seed(FIRST_DRIVE + seed)
+        evaluations.append(evaluate(task, actor, generator, episodes))
+    return evaluations
