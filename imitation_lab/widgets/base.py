@@ -66,13 +66,27 @@ class CourseWidget(anywidget.AnyWidget):
         return page.substitute(
             picture=self._image_tag(self._encoded_png()),
             styles=self._css,
-            values=_script_literal(self._shared_values()),
+            values=_script_literal(self._plain_values()),
+            binary=_script_literal(self._binary_values()),
             script=_script_literal(str(self._esm)),
         )
 
     def _shared_values(self) -> dict[str, Any]:
         names = set(self.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names())
         return {name: getattr(self, name) for name in sorted(names) if not name.startswith("_")}
+
+    def _plain_values(self) -> dict[str, Any]:
+        values = self._shared_values()
+        return {name: value for name, value in values.items() if not isinstance(value, bytes)}
+
+    def _binary_values(self) -> dict[str, str]:
+        """Return the traits of bytes in base64; the page makes of them what a live model gives."""
+        values = self._shared_values().items()
+        return {
+            name: base64.b64encode(value).decode()
+            for name, value in values
+            if isinstance(value, bytes)
+        }
 
     def _encoded_png(self) -> str:
         return base64.b64encode(self.to_png()).decode()

@@ -19,7 +19,8 @@ class WidgetPage:
         self.page = page
         page.goto(HOST.as_uri())
         front_end = {"script": str(widget._esm), "styles": widget._css}
-        page.evaluate("(widget) => mount(widget)", {**front_end, "values": widget._shared_values()})
+        traits = {"values": widget._plain_values(), "binary": widget._binary_values()}
+        page.evaluate("(widget) => mount(widget)", {**front_end, **traits})
         self.settle()
 
     def settle(self) -> None:
@@ -30,7 +31,10 @@ class WidgetPage:
 
     @property
     def values(self) -> dict[str, Any]:
-        values = self.page.evaluate("() => model.values")
+        values = self.page.evaluate(
+            """() => Object.fromEntries(
+                Object.entries(model.values).filter(([, value]) => !(value instanceof DataView)))"""
+        )
         number = (int, float)  # JavaScript writes 1.0 as 1
         return {
             name: float(value) if isinstance(value, number) else value

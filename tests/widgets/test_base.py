@@ -5,12 +5,21 @@ import html
 import re
 
 import nbformat
+import numpy as np
 import pytest
+import traitlets
+from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
 from imitation_lab.style import OKABE_ITO
 from imitation_lab.widgets import DragTheModes
-from imitation_lab.widgets.base import STATIC, _script_literal, bundle_script, bundle_styles
+from imitation_lab.widgets.base import (
+    STATIC,
+    CourseWidget,
+    _script_literal,
+    bundle_script,
+    bundle_styles,
+)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -77,3 +86,33 @@ def test_a_notebook_exported_without_a_kernel_shows_the_described_picture():
     page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
     assert f'<img alt="{html.escape(widget.describe())}"' in page
     assert base64.b64encode(widget.to_png()).decode() in page
+
+
+class SumOfBytes(CourseWidget):
+    """A widget that reads numbers from bytes, and writes down their sum."""
+
+    _esm = """export default { render({ model, el }) {
+        const view = model.get("numbers");
+        const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+        el.append(`sum ${new Float32Array(bytes).reduce((sum, value) => sum + value, 0)}`);
+    } };"""
+    _css = ""
+    numbers = traitlets.Bytes().tag(sync=True)
+
+    def figure(self) -> Figure:
+        return Figure()
+
+    def describe(self) -> str:
+        return "a sum"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [0, 1, 250_000])
+def test_an_exported_page_hands_bytes_out_as_a_live_model_does(chromium, tmp_path, count):
+    numbers = np.arange(count, dtype="<f4") % 7 - 2.5  # every byte value up to 255 among them
+    path = tmp_path / "sum.html"
+    path.write_text(SumOfBytes(numbers=numbers.tobytes()).to_html(), encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(path.as_uri())
+    page.get_by_text(f"sum {numbers.sum():g}", exact=True).wait_for()
+    page.close()
