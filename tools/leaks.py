@@ -20,10 +20,16 @@ from nbformat import NotebookNode
 
 from tools.error import BuildError
 from tools.marks import placeholders, secret_passages, shown_lines
-from tools.master import ascii_source, prompt_text, quoted, with_machinery
-from tools.source import Cell, Notebook, Question
+from tools.master import (
+    WRITTEN_PROMPT,
+    ascii_source,
+    prompt_text,
+    quoted,
+    stretch_text,
+    with_machinery,
+)
+from tools.source import Cell, Notebook, Question, Stretch
 
-_WRITTEN_PROMPT = "_Type your answer here, replacing this text._"
 _MARK = re.compile(r"# ?(BEGIN |END )?SOLUTION")
 _REMEDY = "Nothing was written. See what reaches the students there, and correct source or build."
 
@@ -89,13 +95,20 @@ def _check_cells(path: Path, notebook: Notebook) -> None:
 def _expected(notebook: Notebook) -> Iterator[str | Cell]:
     """Yield the text of each cell that students should get, or the solution that it was made from."""
     for part in with_machinery(notebook):
-        if not isinstance(part, Question):
+        if isinstance(part, Question):
+            yield prompt_text(part)
+            yield _handed_out(part.solution)
+            if not part.written:
+                yield f'grader.check("{part.name}")'
+        elif isinstance(part, Stretch):
+            yield stretch_text(part)
+            yield from map(_handed_out, part.solution)
+        else:
             yield part.source
-            continue
-        yield prompt_text(part)
-        yield _WRITTEN_PROMPT if part.written else part.solution
-        if not part.written:
-            yield f'grader.check("{part.name}")'
+
+
+def _handed_out(solution: Cell) -> str | Cell:
+    return WRITTEN_PROMPT if solution.kind == "markdown" else solution
 
 
 def _shows_no_more(cell: NotebookNode, solution: Cell) -> bool:
@@ -126,12 +139,11 @@ def _check_secrets(path: Path, notebooks: tuple[Notebook, ...]) -> None:
     text = _plain_text(path)
     if _MARK.search(text):
         raise BuildError(path.name, "a mark of a solution is left in it.", _REMEDY)
+    squeezed = _squeeze(text)
     for notebook in notebooks:
-        for question in notebook.questions:
-            for secret, what in _secrets(question):
-                if _squeeze(secret) in _squeeze(text):
-                    problem = f"it gives away {what} of question {question.name}: `{secret}`."
-                    raise BuildError(path.name, problem, _REMEDY)
+        for secret, what in _secrets(notebook):
+            if _squeeze(secret) in squeezed:
+                raise BuildError(path.name, f"it gives away {what}: `{secret}`.", _REMEDY)
 
 
 def _plain_text(path: Path) -> str:
@@ -143,36 +155,48 @@ def _plain_text(path: Path) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells)
 
 
-def _secrets(question: Question) -> Iterator[tuple[str, str]]:
-    for test in question.hidden:
-        yield test.name, "a hidden test"
-    for answer in question.wrong + question.right:
-        yield answer.name, f"a {answer.cell.tag} answer"
-    solution = question.solution
-    for passage in [solution.source] if question.written else secret_passages(solution):
-        if len(_squeeze(passage)) >= _TELLING_PASSAGE:
-            yield passage, "the solution"
+def _secrets(notebook: Notebook) -> Iterator[tuple[str, str]]:
+    for question in notebook.questions:
+        for test in question.hidden:
+            yield test.name, f"a hidden test of question {question.name}"
+        for answer in question.wrong + question.right:
+            yield answer.name, f"a {answer.cell.tag} answer of question {question.name}"
+    for solution, name in _solutions(notebook):
+        written = solution.kind == "markdown"
+        for passage in [solution.source] if written else secret_passages(solution):
+            if len(_squeeze(passage)) >= _TELLING_PASSAGE:
+                yield passage, f"the solution of {name}"
+
+
+def _solutions(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
+    """Yield every cell that students do not get as it stands, with the name of what it solves."""
+    for part in notebook.parts:
+        if isinstance(part, Question):
+            yield part.solution, f"question {part.name}"
+        elif isinstance(part, Stretch):
+            for cell in part.solution:
+                yield cell, f"stretch goal {part.name}"
 
 
 def _check_lines(path: Path, notebooks: tuple[Notebook, ...]) -> None:
     """Refuse a single line of a solution where a student would read it as a hint."""
-    questions = [question for notebook in notebooks for question in notebook.questions]
-    lines = [(line, question.name) for question in questions for line in _telling_lines(question)]
+    solutions = [solution for notebook in notebooks for solution in _solutions(notebook)]
+    lines = [(line, name) for solution, name in solutions for line in _telling_lines(solution)]
     for place, text in _places(path):
         squeezed = _squeeze(text)
-        for line, question in lines:
+        for line, name in lines:
             if _squeeze(line) in squeezed:
-                problem = f"{place} gives away a line of the solution of question {question}"
+                problem = f"{place} gives away a line of the solution of {name}"
                 raise BuildError(path.name, f"{problem}: `{line}`.", _REMEDY)
 
 
-def _telling_lines(question: Question) -> Iterator[str]:
+def _telling_lines(solution: Cell) -> Iterator[str]:
     """Yield each secret line, or sentence, that is long enough to be no accident."""
-    if question.written:
-        lines = _SENTENCE_END.split(question.solution.source)
+    if solution.kind == "markdown":
+        lines = _SENTENCE_END.split(solution.source)
         yield from (line for line in lines if len(_squeeze(line)) >= _TELLING_PASSAGE)
         return
-    for line in "\n".join(secret_passages(question.solution)).split("\n"):
+    for line in "\n".join(secret_passages(solution)).split("\n"):
         code = line.strip().partition("  #")[0].strip("#, ")
         # The head of a block says little: `with torch.no_grad():` stands everywhere.
         enough = _TELLING_PASSAGE if code.endswith(":") else _TELLING_LINE

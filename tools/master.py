@@ -13,11 +13,13 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from tools.source import Cell, Notebook, Question, Test
+from tools.marks import blank
+from tools.source import Cell, Notebook, Question, Stretch, Test
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 NOTE = "imitation_lab"
 TRAIN_TAGS = ["train", "otter_ignore"]  # Otter's graders leave out cells with its tag
+WRITTEN_PROMPT = "_Type your answer here, replacing this text._"  # Otter's own words
 _LOCKED = {"editable": False, "deletable": False}
 
 # Where the check cells find their tests, from the folder of the notebook.
@@ -59,6 +61,8 @@ def make_master(notebook: Notebook) -> NotebookNode:
     for part in with_machinery(notebook):
         if isinstance(part, Question):
             cells.extend(_question(part))
+        elif isinstance(part, Stretch):
+            cells.extend(_stretch(part))
         elif isinstance(part, Cell):
             cells.append(_ordinary(part))
         else:
@@ -66,7 +70,7 @@ def make_master(notebook: Notebook) -> NotebookNode:
     return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 
-def with_machinery(notebook: Notebook) -> Iterator[Cell | Question | NotebookNode]:
+def with_machinery(notebook: Notebook) -> Iterator[Cell | Question | Stretch | NotebookNode]:
     """Yield the notebook's parts between the cells that start Otter and hand the work in."""
     opening = new_code_cell(_OPENING.format(name=notebook.name), metadata=dict(_LOCKED))
     first, *others = notebook.parts
@@ -90,12 +94,34 @@ def prompt_text(question: Question) -> str:
     return f"{question.prompt.source}\n\n{line}"
 
 
+def stretch_text(stretch: Stretch) -> str:
+    """Return the prompt of a stretch goal as students read it, with a last line that leaves it open."""
+    return f"{stretch.prompt.source}\n\n*Not graded, and nothing further on needs it.*"
+
+
 def _ordinary(cell: Cell) -> NotebookNode:
-    metadata: dict[str, Any] = {NOTE: {"run": cell.tag != "train"}}
-    if cell.tag == "train":
+    return _new_cell(cell, {"run": cell.tag != "train"})
+
+
+def _stretch(stretch: Stretch) -> Iterator[NotebookNode]:
+    """Yield the cells of a stretch goal, solved, with a note of what students get in their place.
+
+    Otter strips solutions inside of questions only, and a question of Otter's is graded. To it these
+    are ordinary cells that are not run, and ``tools.write`` puts the students' text into their notebook.
+    """
+    yield new_markdown_cell(stretch_text(stretch))
+    for cell in stretch.solution:
+        text = blank(cell) if cell.kind == "code" else WRITTEN_PROMPT
+        yield _new_cell(cell, {"run": False, "student": text})
+
+
+def _new_cell(cell: Cell, note: dict[str, Any]) -> NotebookNode:
+    metadata: dict[str, Any] = {NOTE: note}
+    if cell.kind == "markdown":
+        return new_markdown_cell(cell.source, metadata=metadata)
+    if not note["run"]:
         metadata["tags"] = list(TRAIN_TAGS)
-    new_cell = new_code_cell if cell.kind == "code" else new_markdown_cell
-    return new_cell(cell.source, metadata=metadata)
+    return new_code_cell(cell.source, metadata=metadata)
 
 
 def _question(question: Question) -> Iterator[NotebookNode]:

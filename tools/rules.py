@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.error import BuildError
 from tools.marks import blank, check_marks
-from tools.source import Answer, Cell, Notebook, Question, Test, read_notebook
+from tools.source import Answer, Cell, Notebook, Question, Stretch, Test, read_notebook
 
 # Cell ids are "<notebook>-<nn>", and nbformat allows 64 characters of this alphabet.
 _NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]{1,50}")
@@ -38,6 +38,8 @@ def _check_notebook(notebook: Notebook) -> None:
     for part in notebook.parts:
         if isinstance(part, Question):
             _check_question(part)
+        elif isinstance(part, Stretch):
+            _check_stretch(part)
         else:
             check_marks(part)
             if part.kind == "code":
@@ -91,15 +93,29 @@ def _check_solution(question: Question) -> None:
     if question.name not in _top_level_names(solution.parse()):
         problem = f"the solution does not define `{question.name}`."
         raise solution.refuse(problem, "A question is named after the function that it asks for.")
+    if question.name not in _top_level_names(_parse_blank(solution)):
+        problem = f"without its solution the cell no longer defines `{question.name}`."
+        raise solution.refuse(problem, "Leave the `def` or `class` line to the students.")
+
+
+def _parse_blank(solution: Cell) -> ast.Module:
     try:
-        stripped = ast.parse(blank(solution))
+        return ast.parse(blank(solution))
     except SyntaxError as error:
         problem = f"without its solution the cell is no Python (line {error.lineno})."
         remedy = "Mark whole statements; put # BEGIN SOLUTION and # END SOLUTION around long ones."
         raise solution.refuse(problem, remedy) from None
-    if question.name not in _top_level_names(stripped):
-        problem = f"without its solution the cell no longer defines `{question.name}`."
-        raise solution.refuse(problem, "Leave the `def` or `class` line to the students.")
+
+
+def _check_stretch(stretch: Stretch) -> None:
+    check_marks(stretch.prompt)
+    for cell in stretch.solution:
+        check_marks(cell)
+        if cell.kind == "code":
+            _check_names(cell)
+            if not _parse_blank(cell).body:
+                problem = "without its solution the cell does nothing."
+                raise cell.refuse(problem, "Leave students a `...`: take `NO PROMPT` out.")
 
 
 def _check_test(question: Question, test: Test) -> None:

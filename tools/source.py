@@ -9,13 +9,18 @@ A question is a contiguous run of cells::
     # %% tags=["wrong"]        misconceptions, as functions named best_constant__what_it_does
     # %% tags=["right"]        other correct answers, named in the same way
 
+A stretch goal is an exercise that nobody grades, with the cells that work it out. Graders skip them::
+
+    # %% [markdown] stretch="likelihood"     the prompt
+    # %% tags=["solution"]     code, or markdown for words; one or more of them
+
 Every other cell is shown as it stands. ``train`` marks those that spend compute: graders skip them.
 """
 
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,7 +33,7 @@ from tools.error import BuildError
 
 QUESTION_TAGS = ("solution", "public", "hidden", "wrong", "right")
 TAGS = (*QUESTION_TAGS, "train")
-ATTRIBUTES = ("question", "points", "tags")
+ATTRIBUTES = ("question", "stretch", "points", "tags")
 
 # comment_magics would turn the comment "# copy the weights" into the shell command "copy".
 _FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
@@ -49,6 +54,7 @@ class Cell:
         source: The cell's text.
         tag: One of ``TAGS``, or empty.
         question: The question that the cell opens or belongs to, or empty.
+        stretch: The stretch goal that it opens or belongs to, or empty.
         points: The ``points`` attribute as written, or None.
     """
 
@@ -58,14 +64,16 @@ class Cell:
     source: str
     tag: str = ""
     question: str = ""
+    stretch: str = ""
     points: Any = None
 
     @property
     def where(self) -> str:
         """The file, line and question, and the cell's first line, for messages."""
         question = f", question {self.question}" if self.question else ""
+        stretch = f", stretch goal {self.stretch}" if self.stretch else ""
         first_line = self.source.strip().split("\n")[0]
-        return f"{self.file}, line {self.line}{question}, cell `{first_line}`"
+        return f"{self.file}, line {self.line}{question}{stretch}, cell `{first_line}`"
 
     def refuse(self, problem: str, remedy: str) -> BuildError:
         """Return the exception that names this cell."""
@@ -168,6 +176,21 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """One exercise that nobody grades, and how it is worked out.
+
+    Attributes:
+        name: The slug, for messages.
+        prompt: The cell that students read.
+        solution: The cells that work it out, code or markdown. Students get each without its solution.
+    """
+
+    name: str
+    prompt: Cell
+    solution: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class Notebook:
     """One script of the course.
 
@@ -175,13 +198,13 @@ class Notebook:
         path: The script.
         title: From the script's header.
         answers: Modules of the library that answer this notebook, dotted, without the package's name.
-        parts: Cells that students get as they stand, and questions, in order.
+        parts: Cells that students get as they stand, questions, and stretch goals, in order.
     """
 
     path: Path
     title: str
     answers: tuple[str, ...]
-    parts: tuple[Cell | Question, ...]
+    parts: tuple[Cell | Question | Stretch, ...]
 
     @property
     def name(self) -> str:
@@ -194,9 +217,18 @@ class Notebook:
         return tuple(part for part in self.parts if isinstance(part, Question))
 
     @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The stretch goals, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Stretch))
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
-        """The ordinary cells and the solutions, in order: what a solved notebook holds."""
-        return tuple(part.solution if isinstance(part, Question) else part for part in self.parts)
+        """The ordinary cells and the questions' solutions, in order: a solved notebook as graded."""
+        return tuple(
+            part.solution if isinstance(part, Question) else part
+            for part in self.parts
+            if not isinstance(part, Stretch)
+        )
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -255,14 +287,14 @@ def _read_cell(cell: Cell, document: Any) -> Cell:
         raise cell.refuse(f"cannot read the attributes `{text}`.", "Write each as key=JSON.")
     for name in attributes:
         if name not in ATTRIBUTES:
-            known = 'Known are question="...", points=[...] and tags=["..."].'
+            known = 'Known are question="...", stretch="...", points=[...] and tags=["..."].'
             value = f"{name}={attributes[name]!r}"
             raise cell.refuse(f"unknown attribute {value}.", known)
-    tag = _read_tag(cell, attributes.get("tags", []))
-    if "question" in attributes:
-        _check_name(cell, attributes["question"])
-    question, points = attributes.get("question", ""), attributes.get("points")
-    return Cell(cell.file, cell.line, cell.kind, cell.source, tag, question, points)
+    tag = _read_tag(cell, attributes.pop("tags", []))
+    for opening in ("question", "stretch"):
+        if opening in attributes:
+            _check_name(cell, opening, attributes[opening])
+    return replace(cell, tag=tag, **attributes)
 
 
 def _read_tag(cell: Cell, tags: Any) -> str:
@@ -276,31 +308,34 @@ def _read_tag(cell: Cell, tags: Any) -> str:
     return tags[0] if tags else ""
 
 
-def _group(cells: Iterator[Cell]) -> Iterator[Cell | Question]:
+def _group(cells: Iterator[Cell]) -> Iterator[Cell | Question | Stretch]:
     placed = list(_with_questions(cells))  # a misplaced cell is refused before what it breaks
-    for question, run in groupby(placed, key=lambda cell: cell.question):
+    for (question, stretch), run in groupby(placed, lambda cell: (cell.question, cell.stretch)):
         if question:
             yield _read_question(*run)
+        elif stretch:
+            yield _read_stretch(*run)
         else:
             yield from run
 
 
 def _with_questions(cells: Iterator[Cell]) -> Iterator[Cell]:
-    """Write into each tagged cell which question it belongs to."""
-    question, seen = "", set()
+    """Write into each tagged cell which question, or stretch goal, it belongs to."""
+    prompt, seen = None, set()
     for cell in cells:
-        if cell.question or cell.points is not None:
+        if cell.question or cell.stretch or cell.points is not None:
             _check_prompt(cell)
-            if cell.question in seen:
+            name = cell.question or cell.stretch
+            if name in seen:
                 raise cell.refuse("two questions of this notebook have one name.", "Rename one.")
-            question = cell.question
-            seen.add(question)
+            prompt = cell
+            seen.add(name)
             yield cell
         elif cell.tag not in QUESTION_TAGS:
-            question = ""
+            prompt = None
             yield cell
-        elif question:
-            yield Cell(cell.file, cell.line, cell.kind, cell.source, cell.tag, question)
+        elif prompt:
+            yield replace(cell, question=prompt.question, stretch=prompt.stretch)
         else:
             problem = f"a {cell.tag} cell outside a question."
             remedy = "Move it directly behind the cells of its question."
@@ -308,15 +343,19 @@ def _with_questions(cells: Iterator[Cell]) -> Iterator[Cell]:
 
 
 def _check_prompt(cell: Cell) -> None:
-    if cell.kind != "markdown" or cell.tag or not cell.question:
-        problem = "`question` or `points` on a cell that is no prompt."
-        raise cell.refuse(problem, "Write both on the [markdown] cell that asks, without tags.")
+    if cell.stretch and (cell.question or cell.points is not None):
+        problem = "a stretch goal is not graded: it is no question and has no points."
+        raise cell.refuse(problem, "Take `question` and `points` out, or take `stretch` out.")
+    if cell.kind != "markdown" or cell.tag or not (cell.question or cell.stretch):
+        found = "`stretch`" if cell.stretch else "`question` or `points`"
+        problem = f"{found} on a cell that is no prompt."
+        raise cell.refuse(problem, "Write it on the [markdown] cell that asks, without tags.")
 
 
-def _check_name(cell: Cell, name: Any) -> None:
+def _check_name(cell: Cell, opening: str, name: Any) -> None:
     identifier = isinstance(name, str) and name.isidentifier() and name.isascii()
     if not identifier or "__" in name:
-        problem = f"a question cannot be called {name!r}."
+        problem = f"a {opening} cannot be called {name!r}."
         raise cell.refuse(problem, "Name it after the function it asks for, without `__`.")
 
 
@@ -334,6 +373,17 @@ def _read_question(prompt: Cell, *cells: Cell) -> Question:
         tuple(_read_answers(cells, "wrong")),
         tuple(_read_answers(cells, "right")),
     )
+
+
+def _read_stretch(prompt: Cell, *cells: Cell) -> Stretch:
+    if not cells:
+        problem = "a stretch goal without a solution."
+        raise prompt.refuse(problem, "Work it out in cells tagged solution behind the prompt.")
+    for cell in cells:
+        if cell.tag != "solution":
+            problem = f"a {cell.tag} cell in a stretch goal, which nobody grades."
+            raise cell.refuse(problem, "Take it out, or make the goal a question with points.")
+    return Stretch(prompt.stretch, prompt, cells)
 
 
 def _read_tests(prompt: Cell, cells: tuple[Cell, ...]) -> Iterator[Test]:

@@ -7,6 +7,7 @@ differs between versions of Python and loses comments. All of that is replaced h
 import ast
 import json
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import nbformat
@@ -29,6 +30,7 @@ def write_notebook(notebook: Notebook, assigned: Assigned, destination: Path) ->
         assigned: What Otter made of it.
         destination: The folder that gets ``notebooks``, ``solutions`` and ``autograder/tests``.
     """
+    _blank_stretch_goals(assigned.student)
     student, solved = (_tidy(notebook, cells) for cells in (assigned.student, assigned.solved))
     description = json.dumps(describe(notebook, student), indent=1, ensure_ascii=False)
     _check_with_all_tests(solved)
@@ -39,6 +41,12 @@ def write_notebook(notebook: Notebook, assigned: Assigned, destination: Path) ->
     _write_text(grader / "assignment.json", description)
     _write_tests(notebook, assigned.tests, grader)
     _write_zip(grader / "autograder.zip", assigned.archive, grader)
+
+
+def _blank_stretch_goals(student: NotebookNode) -> None:
+    """Take the solutions of the stretch goals out, which Otter took for ordinary cells."""
+    for cell in student.cells:
+        cell.source = _note(cell).get("student", cell.source)
 
 
 def _check_with_all_tests(solved: list[NotebookNode]) -> None:
@@ -95,7 +103,7 @@ def _is_prompt_beside_solution(cell: NotebookNode, following: NotebookNode) -> b
     return ANSWER_TAG in tags and NOTE not in cell.metadata and "question" in _note(following)
 
 
-def _note(cell: NotebookNode) -> dict[str, object]:
+def _note(cell: NotebookNode) -> dict[str, Any]:
     return cell.metadata.get(NOTE, {})
 
 

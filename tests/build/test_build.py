@@ -131,7 +131,33 @@ def test_an_answer_has_the_same_id_in_both_notebooks(built):
     differing = [cell["id"] for cell, other in zip(student, solved, strict=True) if cell != other]
     questions = read(built / "autograder" / "tests" / "01_sample" / "assignment.json")["questions"]
     opening = "01_sample-01"  # says where the tests lie, which is not the same place
-    assert differing == [opening, *(question["cell"] for question in questions)]
+    stretch = ["01_sample-12", "01_sample-13", "01_sample-14"]
+    assert differing == [opening, *(question["cell"] for question in questions), *stretch]
+
+
+def test_students_get_a_stretch_goal_without_its_solution(built):
+    student, solved = (
+        ["".join(cell["source"]) for cell in read(built / folder / "01_sample.ipynb")["cells"]]
+        for folder in ("notebooks", "solutions")
+    )
+    assert student[11] == solved[11]
+    assert student[11].endswith("their mean?\n\n*Not graded, and nothing further on needs it.*")
+    assert student[12] == (
+        "def spread(actions):\n"
+        '    """Return the standard deviation of every action dimension."""\n'
+        "    ..."
+    )
+    assert student[13] == "# Try it on actions of your own.\n..."
+    assert student[14] == "_Type your answer here, replacing this text._"
+    assert "return actions.std(dim=0, correction=0)" in solved[12]
+    assert "spread(torch.tensor([[0.0], [2.0]]))" in solved[13]
+    assert solved[14].startswith("Two actions at zero and two lie one unit from their mean.")
+
+
+def test_a_stretch_goal_is_no_question_and_gives_no_points(built):
+    description = read(built / "autograder" / "tests" / "01_sample" / "assignment.json")
+    names = [question["name"] for question in description["questions"]]
+    assert names == ["best_constant", "Scale", "is_it_luck"]
 
 
 def test_the_notebook_names_its_assignment(built):
@@ -152,7 +178,11 @@ def test_the_description_says_what_graders_run(built):
     description = read(built / "autograder" / "tests" / "01_sample" / "assignment.json")
     skipped = [cell["source"] for cell in description["cells"] if not cell["run"]]
     assert [source for source in skipped if "grader" not in source] == [
-        'raise RuntimeError("a cell that trains is skipped")'
+        "def spread(actions):\n"
+        '    """Return the standard deviation of every action dimension."""\n'
+        "    ...",
+        "# Try it on actions of your own.\n...",
+        'raise RuntimeError("a cell that trains is skipped")',
     ]
     assert [cell["question"] for cell in description["cells"] if cell["question"]] == [
         "best_constant",

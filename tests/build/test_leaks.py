@@ -20,7 +20,7 @@ def student_folder(built: Path, tmp_path: Path) -> Path:
 def change_cell(folder: Path, containing: str, **changes: object) -> None:
     path = folder / "01_sample.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    (cell,) = [cell for cell in notebook["cells"] if containing in "".join(cell["source"])]
+    cell = next(cell for cell in notebook["cells"] if containing in "".join(cell["source"]))
     cell.update(changes)
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
@@ -34,6 +34,8 @@ def test_no_secret_of_the_sample_is_in_any_file_for_students(student_folder):
     for secret in (
         "actions.mean(dim=0)",
         "self.factor",
+        "correction=0",
+        "one unit from their mean",
         "close together that the mean",
         "minimises_the_squared_error",
         "best_constant__",
@@ -49,6 +51,10 @@ LEAKS = {
     "a solution in another cell": ("import torch", {"source": "actions.mean(dim=0)"}),
     "a solution in prose": ("# A sample", {"source": "# A sample\n\n`actions.mean(dim=0)`"}),
     "a placeholder with a remainder": ("def best_constant", {"source": "actions.mean(...)"}),
+    "a stretch goal's line": (
+        "def spread",
+        {"source": "    return actions.std(dim=0, correction=0)"},
+    ),
     "a hidden test": ("class Scale", {"source": "def test_Scale_learns(Scale): ..."}),
     "a written answer": ("_Type your", {"source": "When the two modes lie close together."}),
     "an output": (
@@ -132,7 +138,7 @@ def test_a_lost_cell_stops_the_build(student_folder, sample):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     del notebook["cells"][2]
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    with pytest.raises(BuildError, match="15 cells, where the source makes 16"):
+    with pytest.raises(BuildError, match="19 cells, where the source makes 20"):
         check_student_folder(student_folder, [sample])
 
 
@@ -142,6 +148,7 @@ def test_a_lost_cell_stops_the_build(student_folder, sample):
         "# start = torch.tensor(float(factor))\nself.factor = torch.nn.Parameter(start)",
         "best_constant__takes_the_median",
         "test_best_constant_minimises_the_squared_error",
+        'print(spread(torch.tensor([[0.0], [2.0]])))\nraise RuntimeError("graders leave stretch goals out")',
     ],
 )
 def test_an_author_who_gives_a_secret_away_in_another_cell_is_stopped(
@@ -235,6 +242,18 @@ def test_a_sentence_of_a_written_answer_in_prose_stops_the_build(course, show):
     script.write_text(text.replace("# When the two", f"# {sentence}\n# When the two"), "utf-8")
     with pytest.raises(BuildError, match="a line of the solution of question is_it_luck"):
         show(PROSE, f"{sentence} {PROSE}")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "actions.std(dim=0, correction=0)",
+        "Two actions at zero and two lie one unit from their mean.",
+    ],
+)
+def test_a_line_of_a_stretch_goal_that_students_could_read_stops_the_build(show, secret):
+    with pytest.raises(BuildError, match="a line of the solution of stretch goal spread"):
+        show(PROSE, f"{secret} {PROSE}")
 
 
 def test_a_line_of_a_solution_may_stand_as_code_in_a_cell(course, show):

@@ -27,6 +27,10 @@ HIDDEN = (
 WRONG = '# %% tags=["wrong"]\ndef mean__zero(x):\n    """Nothing at all."""\n    return 0\n\n'
 RIGHT = '# %% tags=["right"]\ndef mean__by_hand(x):\n    return x[0]\n\n'
 GOOD = [PROMPT, SOLUTION, PUBLIC, HIDDEN, WRONG, RIGHT]
+STRETCH = '# %% [markdown] stretch="far"\n# ### Stretch goal\n\n'
+WORKED = (
+    '# %% tags=["solution"]\n# Go far.\n# BEGIN SOLUTION\nfar = mean([1, 2])\n# END SOLUTION\n\n'
+)
 
 
 def script(*cells: str) -> str:
@@ -48,6 +52,12 @@ def without(cell: str) -> str:
 def solution(*lines: str) -> str:
     body = "\n".join(("def mean(x):", *lines))
     return changed(SOLUTION, f'# %% tags=["solution"]\n{body}\n\n')
+
+
+def stretched(old: str = "", new: str = "") -> str:
+    text = script(*GOOD, STRETCH, WORKED)
+    assert old in text, f"the good script does not hold {old!r}"
+    return text.replace(old, new, 1)
 
 
 def prose(text: str) -> str:
@@ -113,6 +123,66 @@ ATTRIBUTES = {
     "a header without answers": (changed("#     answers: []\n", ""), "header must carry"),
     "a header that is no YAML": (changed("title: A", "title: [A"), "cannot be read"),
     "answers that are no list": (changed("answers: []", "answers: all"), "list of modules"),
+}
+
+STRETCHES = {
+    "a stretch goal without a solution": (
+        stretched(WORKED, ""),
+        "stretch goal far, cell `### Stretch goal`: a stretch goal without a solution. Work it out",
+    ),
+    "a test in a stretch goal": (
+        script(*GOOD, STRETCH, WORKED, PUBLIC),
+        "a public cell in a stretch goal, which nobody grades. Take it out",
+    ),
+    "a wrong answer in a stretch goal": (
+        script(*GOOD, STRETCH, WRONG, WORKED),
+        "a wrong cell in a stretch goal",
+    ),
+    "points for a stretch goal": (
+        stretched('stretch="far"', 'stretch="far" points=[1]'),
+        "a stretch goal is not graded: it is no question and has no points. Take",
+    ),
+    "a stretch goal that is a question": (
+        stretched('stretch="far"', 'stretch="far" question="far"'),
+        "a stretch goal is not graded",
+    ),
+    "a stretch goal on a code cell": (
+        stretched("# %% [markdown] stretch", "# %% stretch"),
+        "`stretch` on a cell that is no prompt. Write it on the [markdown] cell",
+    ),
+    "a stretch goal of no name": (stretched('"far"', '"so far"'), "a stretch cannot be called"),
+    "a stretch goal of a question's name": (
+        stretched('stretch="far"', 'stretch="mean"'),
+        "two questions of this notebook have one name",
+    ),
+    "a stretch goal torn apart": (
+        script(*GOOD, STRETCH, WORKED, "# %%\nx = 1\n\n", WORKED),
+        "a solution cell outside a question",
+    ),
+    "a stretch goal that students get solved": (
+        stretched("# BEGIN SOLUTION\nfar", "far").replace("# END SOLUTION\n", ""),
+        "stretch goal far, cell `# Go far.`: nothing is marked as solution",
+    ),
+    "a stretch goal that leaves nothing": (
+        stretched("# BEGIN SOLUTION", "# BEGIN SOLUTION NO PROMPT"),
+        "without its solution the cell does nothing. Leave students a `...`",
+    ),
+    "half a statement of a stretch goal": (
+        stretched("# BEGIN SOLUTION\n", "total = max(\n# BEGIN SOLUTION\n"),
+        "syntax error",
+    ),
+    "a misspelt mark in a stretch goal": (
+        stretched("# BEGIN SOLUTION", "# Begin solution"),
+        "not spelt as Otter's marks",
+    ),
+    "a stray mark in a stretch goal's prompt": (
+        stretched("# ### Stretch goal", "# # END QUESTION"),
+        "a stray mark `# END QUESTION`",
+    ),
+    "the name of Otter's notebook in a stretch goal": (
+        stretched("far = mean", "grader = mean"),
+        "takes the name `grader`",
+    ),
 }
 
 NAMES = {
@@ -236,7 +306,7 @@ MARKS = {
     ),
 }
 
-CASES = {**MISPLACED, **ATTRIBUTES, **NAMES, **MARKS}
+CASES = {**MISPLACED, **ATTRIBUTES, **STRETCHES, **NAMES, **MARKS}
 
 
 @pytest.mark.parametrize("text, message", CASES.values(), ids=CASES.keys())
@@ -253,9 +323,10 @@ def test_the_build_refuses(course: Path, text: str, message: str, tmp_path: Path
 
 def test_the_script_that_the_refusals_spoil_is_good(course):
     (course / "01_sample.py").unlink()
-    (course / "01_notebook.py").write_text(script(*GOOD), encoding="utf-8")
+    (course / "01_notebook.py").write_text(stretched(), encoding="utf-8")
     (notebook,) = read_course(course)
     assert [question.name for question in notebook.questions] == ["mean"]
+    assert [stretch.name for stretch in notebook.stretches] == ["far"]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_a_question_answered_in_prose_is_written(sample):
     assert [question.written for question in sample.questions] == [False, False, True]
 
 
+def test_a_stretch_goal_holds_its_prompt_and_all_cells_that_work_it_out(sample):
+    (stretch,) = sample.stretches
+    assert stretch.name == "spread"
+    assert stretch.prompt.source.startswith("### Stretch goal · How far apart?")
+    assert [cell.kind for cell in stretch.solution] == ["code", "code", "markdown"]
+
+
+def test_a_stretch_goal_is_none_of_the_cells_that_are_graded(sample):
+    assert not any("spread" in cell.source for cell in sample.cells)
+
+
 def test_the_blank_keeps_what_is_not_marked(sample):
     assert blank(question(sample, "best_constant").solution) == (
         "def best_constant(actions):\n"

@@ -60,6 +60,15 @@ def test_a_solution_gets_full_marks(built, tmp_path):
     assert otter_run(built, "01_sample", solved, tmp_path) == {"best_constant": 3.5, "Scale": 2}
 
 
+def test_what_a_student_writes_for_a_stretch_goal_is_not_run(built, tmp_path):
+    notebook = nbformat.read(built / "solutions" / "01_sample.ipynb", as_version=4)
+    cell = next(cell for cell in notebook.cells if "# Try it" in cell.source)
+    cell.source = "best_constant = Scale = None"
+    submission = tmp_path / "01_sample.ipynb"
+    nbformat.write(notebook, submission)
+    assert otter_run(built, "01_sample", submission, tmp_path) == {"best_constant": 3.5, "Scale": 2}
+
+
 def test_a_blank_gets_nothing(built, tmp_path):
     blank = built / "notebooks" / "01_sample.ipynb"
     assert otter_run(built, "01_sample", blank, tmp_path) == {"best_constant": 0, "Scale": 0}
@@ -86,6 +95,17 @@ def test_check_all_runs_the_checks_of_this_notebook_alone(worked):
         "best_constant",
         "Scale",
     }
+
+
+def test_a_student_who_leaves_a_stretch_goal_alone_sees_no_error(worked):
+    notebook = nbformat.read(worked / "01_sample.ipynb", as_version=4)
+    cells = [
+        cell for cell in notebook.cells if "def spread" in cell.source or "# Try" in cell.source
+    ]
+    assert [cell.source.endswith("...") for cell in cells] == [True, True]
+    assert not [
+        output for cell in cells for output in cell.outputs if output.output_type == "error"
+    ]
 
 
 def test_the_opening_cell_prints_nothing(worked):

@@ -27,6 +27,7 @@ QUESTIONS = [
     for question in notebook.questions
     if not question.written
 ]
+STRETCHES = [(notebook, goal) for notebook in NOTEBOOKS.values() for goal in notebook.stretches]
 TESTS = [(notebook, q, test) for notebook, q in QUESTIONS for test in q.tests]
 WRONG = [(notebook, q, answer) for notebook, q in QUESTIONS for answer in q.wrong]
 RIGHT = [(notebook, q, answer) for notebook, q in QUESTIONS for answer in q.right]
@@ -112,3 +113,13 @@ def test_a_right_answer_gets_full_marks_with_any_seed(notebook, question, answer
         with grading_seed(seed):
             for test in question.tests:
                 run(test, namespace)
+
+
+@each("notebook, goal", STRETCHES)
+def test_a_stretch_goal_that_is_left_blank_does_no_harm(notebook, goal):
+    namespace = dict(solved(notebook.name))
+    before = dict(namespace)
+    for cell in goal.solution:
+        if cell.kind == "code":
+            execute(cell, blank(cell), namespace)
+    assert all(namespace[name] is value for name, value in before.items())

@@ -155,6 +155,28 @@ class Scale__never_learns(torch.nn.Module):
 # %% [markdown] tags=["solution"]
 # When the two modes lie so close together that the mean between them is still a good action.
 
+# %% [markdown] stretch="spread"
+# ### Stretch goal · How far apart?
+#
+# How far do actions lie from their mean?
+
+
+# %% tags=["solution"]
+def spread(actions):
+    """Return the standard deviation of every action dimension."""
+    return actions.std(dim=0, correction=0)  # SOLUTION
+
+
+# %% tags=["solution"]
+# Try it on actions of your own.
+# BEGIN SOLUTION
+print(spread(torch.tensor([[0.0], [2.0]])))
+raise RuntimeError("graders leave stretch goals out")
+# END SOLUTION
+
+# %% [markdown] tags=["solution"]
+# Two actions at zero and two lie one unit from their mean. Half of them lie above it, half below.
+
 # %% tags=["train"]
 raise RuntimeError("a cell that trains is skipped")
 
