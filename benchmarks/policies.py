@@ -2,7 +2,7 @@
 
 Ten seeds of each class on the straight road and on the road turned by 45 degrees, everything equal
 but the way in which the network represents a distribution. The result goes into the library, from
-where notebook 04 shows it.
+where notebooks 04 and 05 show it.
 """
 
 import argparse
@@ -23,6 +23,8 @@ from imitation_lab.comparison import (
 from imitation_lab.envs import Fork
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
 from imitation_lab.policies.categorical import CategoricalPolicy
+from imitation_lab.policies.diffusion import DiffusionPolicy
+from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
@@ -45,6 +47,8 @@ CLASSES = {
     "categorical": _maker(CategoricalPolicy),
     "mixture": _maker(MixturePolicy),
     "autoregressive": _maker(AutoregressivePolicy),
+    "flow": _maker(FlowPolicy),
+    "diffusion": _maker(DiffusionPolicy),
 }
 
 

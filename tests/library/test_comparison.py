@@ -26,6 +26,8 @@ from imitation_lab.networks import count_parameters
 from imitation_lab.normalizer import Normalizer
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
 from imitation_lab.policies.categorical import CategoricalPolicy
+from imitation_lab.policies.diffusion import DiffusionPolicy
+from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
@@ -94,7 +96,15 @@ def test_nats_are_those_of_a_density_over_actions_in_metres_per_second(policy_cl
 
 @pytest.mark.parametrize(
     "policy_class",
-    [RegressionPolicy, GaussianPolicy, CategoricalPolicy, MixturePolicy, AutoregressivePolicy],
+    [
+        RegressionPolicy,
+        GaussianPolicy,
+        CategoricalPolicy,
+        MixturePolicy,
+        AutoregressivePolicy,
+        FlowPolicy,
+        DiffusionPolicy,
+    ],
 )
 @pytest.mark.parametrize("parameters", [6_000, 12_700, 50_000])
 def test_every_class_is_given_the_parameters_that_were_asked_for(policy_class, parameters):

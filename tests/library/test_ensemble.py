@@ -9,6 +9,8 @@ from torch import nn
 from imitation_lab.data import Demonstrations
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
 from imitation_lab.policies.categorical import Bins, CategoricalPolicy
+from imitation_lab.policies.diffusion import DiffusionPolicy
+from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
@@ -24,6 +26,7 @@ POLICIES = [
     MixturePolicy,
     AutoregressivePolicy,
 ]
+NOISY = [FlowPolicy, DiffusionPolicy]  # their losses draw noise
 SHORT = TrainingSettings(steps=30, batch_size=16)
 SEEDS = [3, 8, 5]
 
@@ -66,6 +69,30 @@ def test_an_ensemble_learns_what_its_members_learn_alone(policy_class):
             torch.testing.assert_close(
                 run.policy.state_dict()[name], parameter, rtol=1e-2, atol=1e-3
             )
+
+
+@pytest.mark.parametrize("policy_class", NOISY)
+def test_losses_with_noise_are_computed_together_and_each_policy_has_its_own(policy_class, capsys):
+    alike = [
+        policy_class(3, 2, 2, width=8, generator=torch.Generator().manual_seed(0)) for _ in SEEDS
+    ]
+    runs = quietly(alike, draw_demonstrations(0), seeds=[4, 4, 4])
+    assert capsys.readouterr().out == ""
+    # Equal weights, equal batches: only the noise can tell them apart, from the first step on.
+    first, second, third = (run.losses[0] for run in runs)
+    assert first != second != third != first
+
+
+@pytest.mark.parametrize("policy_class", NOISY)
+def test_losses_with_noise_are_on_average_what_they_are_alone(policy_class):
+    # So slow that nothing is learnt: 300 losses of one and the same network.
+    settings = TrainingSettings(steps=300, batch_size=64, learning_rate=1e-12)
+    demonstrations = draw_demonstrations(0)
+    together = quietly(make_policies(policy_class), demonstrations, settings)
+    for run, policy, seed in zip(together, make_policies(policy_class), SEEDS, strict=True):
+        alone = train(policy, demonstrations, settings, seed, "cpu", progress=False)
+        error = ((run.losses.var() + alone.losses.var()) / 300).sqrt()
+        assert abs(run.losses.mean() - alone.losses.mean()) < 6 * error
 
 
 def test_one_set_of_demonstrations_serves_all():

@@ -9,6 +9,8 @@ from torch import nn
 from imitation_lab.networks import MLP, count_parameters
 from imitation_lab.policies.autoregressive import AutoregressivePolicy
 from imitation_lab.policies.categorical import CategoricalPolicy
+from imitation_lab.policies.diffusion import DiffusionPolicy
+from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
@@ -19,8 +21,11 @@ POLICIES = [
     CategoricalPolicy,
     MixturePolicy,
     AutoregressivePolicy,
+    FlowPolicy,
+    DiffusionPolicy,
 ]
 SAMPLED = POLICIES[1:]
+WITH_DENSITY = [policy_class for policy_class in SAMPLED if hasattr(policy_class, "log_prob")]
 HORIZONS = [1, 5]
 
 
@@ -111,7 +116,7 @@ def test_regression_samples_the_same_chunk_at_every_call():
     assert torch.equal(policy.sample(observations), policy.sample(observations))
 
 
-@pytest.mark.parametrize("policy_class", SAMPLED)
+@pytest.mark.parametrize("policy_class", WITH_DENSITY)
 def test_the_loss_is_the_mean_negative_log_likelihood(policy_class):
     policy = make(policy_class)
     observations, actions = draw_batch()
