@@ -2,7 +2,15 @@
 
 from imitation_lab.widgets.bins import ChooseTheBins
 from imitation_lab.widgets.components import DragTheComponents
+from imitation_lab.widgets.flow import FlowScene, FollowTheFlow
 from imitation_lab.widgets.modes import DragTheModes
 from imitation_lab.widgets.order import ChooseTheOrder
 
-__all__ = ["ChooseTheBins", "ChooseTheOrder", "DragTheComponents", "DragTheModes"]
+__all__ = [
+    "ChooseTheBins",
+    "ChooseTheOrder",
+    "DragTheComponents",
+    "DragTheModes",
+    "FlowScene",
+    "FollowTheFlow",
+]

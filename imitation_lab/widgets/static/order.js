@@ -2,7 +2,15 @@
 // Everything is computed and drawn here; the kernel hears of a change when the student lets go.
 
 import { html, percent } from "./shared.js";
-import { makeButton, makeChoice, makeRange, makeResetButton, showPanels } from "./panels.js";
+import {
+  makeButton,
+  makeCheckbox,
+  makeChoice,
+  makeRange,
+  makeResetButton,
+  settingOf,
+  showPanels,
+} from "./panels.js";
 import { analyseOrder } from "./order_counts.js";
 import { makeDemosPanel } from "./order_demos.js";
 import { makeHeatPanel } from "./order_heat.js";
@@ -64,16 +72,6 @@ function buildOrder(settings, presets, view, redraw, commit) {
   return { panels, below: sampling.node, draw, stop: sampling.stop };
 }
 
-/** A setting whose change is told at once: a button or a choice has no moment of letting go. */
-const settingOf = (settings, name, redraw, commit = () => {}) => ({
-  get: () => settings[name],
-  set(value) {
-    settings[name] = value;
-    redraw();
-    commit();
-  },
-});
-
 function demosPanel(settings, presets, forget, redraw, commit) {
   const panel = makeDemosPanel(settings, redraw, commit);
   const chooser = presetChooser(settings, presets, forget, redraw, commit);
@@ -112,13 +110,6 @@ function presetChooser(settings, presets, forget, redraw, commit) {
   };
   const group = { class: "presets", role: "group", "aria-label": "Presets" };
   return { node: html("div", group, ...buttons.map(([, button]) => button)), draw };
-}
-
-function makeCheckbox(text, { get, set }) {
-  const input = html("input", { type: "checkbox", "data-lm-suppress-shortcuts": "true" });
-  input.addEventListener("change", () => set(input.checked));
-  const draw = () => (input.checked = get());
-  return { node: html("label", { class: "checkbox" }, input, text), draw };
 }
 
 function policyPanel(model, title) {

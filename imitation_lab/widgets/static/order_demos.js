@@ -1,6 +1,7 @@
 // The left panel: the student adds, moves and removes demonstrated actions.
 
 import { clamp, draggable, html, onKeys, roundTo, setAttributes, svg } from "./shared.js";
+import { pointList } from "./points.js";
 import { OBSTACLES, ORDER_LIMIT, hitsObstacle } from "./order_counts.js";
 import { cellBox, drawEdge, drawPlane, makePlane, planeScales } from "./order_plane.js";
 import { crossPath, dotPath } from "./order_heat.js";
@@ -33,7 +34,11 @@ export function makeDemosPanel(settings, changed, commit) {
     tabindex: 0,
     "data-lm-suppress-shortcuts": "true",
   });
-  const actions = actionsOf(settings, changed);
+  const replace = (actions) => {
+    Object.assign(settings, { actions, preset: "own" });
+    changed();
+  };
+  const actions = pointList(() => settings.actions, replace);
   followPointer(plane.node, actions, cursor, scales, commit);
   followKeys(plane.node, actions, cursor, changed, commit, spoken);
   const draw = (scene) => drawDemos(plane, parts, scales, cursor, scene);
@@ -42,31 +47,6 @@ export function makeDemosPanel(settings, changed, commit) {
 
 const makeObstacleName = ({ name }) =>
   svg("text", { "text-anchor": "middle", class: "quiet" }, name);
-
-/** The settings' list of actions: every change makes a new list, and the actions the student's own. */
-function actionsOf(settings, changed) {
-  const replace = (actions) => {
-    Object.assign(settings, { actions, preset: "own" });
-    changed();
-  };
-  return {
-    get all() {
-      return settings.actions;
-    },
-    add: (action) => replace([...settings.actions, action]),
-    move: (index, action) =>
-      replace(settings.actions.map((old, i) => (i === index ? action : old))),
-    remove: (index) => replace(settings.actions.filter((_, i) => i !== index)),
-    /** The index of the nearest action within a reach, by a scale for distances, or -1. */
-    nearest(place, reach) {
-      const distances = settings.actions.map(([steer, speed]) =>
-        Math.hypot(steer - place[0], speed - place[1]),
-      );
-      const least = Math.min(...distances);
-      return least <= reach ? distances.indexOf(least) : -1;
-    },
-  };
-}
 
 const onPlane = (value) => clamp(roundTo(value, 0.01), -ORDER_LIMIT, ORDER_LIMIT);
 

@@ -8,9 +8,9 @@ import { html, localCopy, oncePerFrame, svg } from "./shared.js";
  *
  * `build(settings, redraw, commit)` returns the panels, and perhaps `draw(numbers)` for the controls,
  * `stop()` for what still moves, and `below`, a node between the panels and the numbers. A panel holds
- * its `title`, `hint`, `legend` (class of a line to its name), `controls`, the SVG `node` and
- * `draw(scene)`. The scene has the settings, the numbers, the width in pixels and whatever
- * `addToScene(width)` adds.
+ * its `title`, the SVG or HTML `node` and `draw(scene)`, and perhaps a `hint`, a `legend` (class of a line
+ * to its name) and `controls`. The scene has the settings, the numbers, the width in pixels and whatever
+ * `addToScene(width)` adds. While `silent(settings)` holds, a change is not spoken.
  */
 export function showPanels({
   model,
@@ -21,6 +21,7 @@ export function showPanels({
   summarise,
   sentence,
   addToScene = () => ({}),
+  silent = () => false,
   build,
 }) {
   const redraw = oncePerFrame(() => draw());
@@ -29,7 +30,8 @@ export function showPanels({
   const readout = html("p", { class: "readout" });
   const spoken = html("p", { class: "only-spoken", "aria-live": "polite" });
   const commit = () => {
-    if (state.commit()) spoken.textContent = sentence(settings, summarise(settings));
+    if (!state.commit() || silent(settings)) return;
+    spoken.textContent = sentence(settings, summarise(settings));
   };
   const { panels, draw: drawControls, stop, below = null } = build(settings, redraw, commit);
   const draw = () => {
@@ -54,7 +56,8 @@ export function showPanels({
 function drawPanel(panel, scene, addToScene) {
   const width = panel.node.clientWidth;
   if (width === 0) return; // hidden for now: the observer of its size draws it when it is shown
-  panel.node.setAttribute("viewBox", `0 0 ${width} ${panel.node.getAttribute("height")}`);
+  if (panel.node instanceof SVGElement)
+    panel.node.setAttribute("viewBox", `0 0 ${width} ${panel.node.getAttribute("height")}`);
   panel.draw({ ...scene, width, ...addToScene(width) });
 }
 
@@ -63,10 +66,10 @@ function frameOf({ title, hint, node, legend, controls }) {
     "section",
     { class: "panel", "aria-label": title },
     html("p", { class: "title" }, title),
-    html("p", { class: "hint" }, hint),
+    hint ? html("p", { class: "hint" }, hint) : null,
     node,
-    html("p", { class: "legend" }, ...Object.entries(legend).map(legendEntry)),
-    html("div", { class: "controls" }, ...controls),
+    legend ? html("p", { class: "legend" }, ...Object.entries(legend).map(legendEntry)) : null,
+    controls ? html("div", { class: "controls" }, ...controls) : null,
   );
 }
 
@@ -102,8 +105,8 @@ export function makeRange({ label, limits, format, get, set }, commit) {
   return { node: html("div", { class: "range" }, named, output), draw };
 }
 
-/** Make a row of radio buttons: `options` maps each value to its text. */
-export function makeChoice({ label, options, get, set }) {
+/** Make a row of radio buttons: `options` maps each value to its text, `enabled` tells which can be had. */
+export function makeChoice({ label, options, get, set, enabled = () => true }) {
   const group = `choice-${Math.random().toString(36).slice(2)}`; // radio groups are shared by the page
   const inputs = Object.keys(options).map((value) => {
     const attributes = { type: "radio", name: group, value, "data-lm-suppress-shortcuts": "true" };
@@ -112,13 +115,33 @@ export function makeChoice({ label, options, get, set }) {
     return input;
   });
   const draw = () => {
-    for (const input of inputs) input.checked = input.value === get();
+    for (const input of inputs) {
+      input.checked = input.value === get();
+      input.disabled = !enabled(input.value);
+    }
   };
   draw();
   const labels = inputs.map((input) => html("label", {}, input, options[input.value]));
   const node = html("fieldset", { class: "choice" }, html("legend", {}, label), ...labels);
   return { node, draw };
 }
+
+export function makeCheckbox(text, { get, set }) {
+  const input = html("input", { type: "checkbox", "data-lm-suppress-shortcuts": "true" });
+  input.addEventListener("change", () => set(input.checked));
+  const draw = () => (input.checked = get());
+  return { node: html("label", { class: "checkbox" }, input, text), draw };
+}
+
+/** A setting whose change is told at once: a button or a choice has no moment of letting go. */
+export const settingOf = (settings, name, redraw, commit = () => {}) => ({
+  get: () => settings[name],
+  set(value) {
+    settings[name] = value;
+    redraw();
+    commit();
+  },
+});
 
 export function makeButton(text, onClick, attributes = {}) {
   const node = html("button", { type: "button", ...attributes }, text);
