@@ -1,0 +1,2704 @@
+# ---
+# jupyter:
+#   imitation_lab:
+#     title: Flow matching
+#     answers:
+#     - imitation_lab.flows
+#     - imitation_lab.policies.flow
+#     - imitation_lab.policies.diffusion
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5 · Flow matching
+
+# %%
+from itertools import pairwise
+
+import torch
+
+# %% [markdown] question="idea0_loss" points=[1, 1, 1, 1, 2, 1]
+# ### Question 5.1 · Idea 0
+#
+# Write `idea0_loss(model, actions, generator)`.
+#
+# - `actions` is `(batch, action_dim)`. For every row draw noise of the same shape, each number from a standard
+#   normal distribution, with `generator`. Noise and action of a row have nothing to do with each other.
+# - `model(noise)` returns `(batch, action_dim)`.
+# - Return the squared L2 norm of the model's error, summed over the action's numbers and averaged over the batch.
+
+
+# %% tags=["solution"]
+def idea0_loss(model, actions, generator):
+    """Return the error of regressing from noise to actions."""
+    noise = torch.randn(actions.shape, generator=generator, device=actions.device)  # SOLUTION
+    return (model(noise) - actions).square().sum(dim=1).mean()  # SOLUTION
+
+
+# %% tags=["public"]
+def test_idea0_loss_of_a_constant(idea0_loss):
+    """A model that always answers (1, 2, 3) has a loss that no noise can change."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    def model(noise):
+        assert noise.dim() == 2 and noise.shape[1] == 3, (
+            f"the model was given shape {tuple(noise.shape)}: it takes noise (batch, action_dim)."
+        )
+        return torch.tensor([1.0, 2.0, 3.0]).repeat(len(noise), 1)
+
+    rows = [[1.0, 2.0, 3.0], [1.0, 2.0, 8.0], [4.0, 6.0, 3.0], [1.0, 2.0, 3.0]]
+    loss = idea0_loss(model, torch.tensor(rows), torch.Generator().manual_seed(0))
+    check_answered(loss, "idea0_loss")
+    # The rows' errors are 0, 25, 25 and 0.
+    check_close(loss, 12.5, "sum the squares over the action's numbers, average over the batch.")
+
+
+def test_idea0_loss_shows_noise(idea0_loss):
+    """The model sees noise and nothing else: one that returns what it sees misses every action."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_shape
+
+    loss = idea0_loss(torch.nn.Identity(), torch.zeros(40, 2), torch.Generator().manual_seed(0))
+    check_answered(loss, "idea0_loss")
+    check_shape(loss, (), "average over the batch.")
+    assert float(loss) > 0.1, "the model was not shown noise: it was shown the actions, or zeros."
+
+
+# %% tags=["hidden"]
+def test_idea0_loss_is_the_mean_squared_distance(idea0_loss):
+    """For a model that ignores the noise the loss is the mean squared distance to the actions."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, action_dim in [(6, 3), (1, 2), (4, 4), (150, 1)]:
+        actions = 5 * torch.randn(batch, action_dim, generator=generator) - 3
+        answer = torch.randn(action_dim, generator=generator)
+        loss = idea0_loss(
+            lambda noise, answer=answer: answer.repeat(len(noise), 1), actions, generator
+        )
+        check_answered(loss, "idea0_loss")
+        total = sum(
+            (one - other) ** 2
+            for row in actions.tolist()
+            for one, other in zip(row, answer.tolist(), strict=True)
+        )
+        check_close(loss, total / batch, "sum over the action's numbers, average over the batch.")
+
+
+def test_idea0_loss_judges_what_the_model_makes_of_the_noise(idea0_loss):
+    """The loss is the error of the model's own answers, and its gradient reaches the model."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Recorder(torch.nn.Module):
+        """A linear layer that remembers what it was shown."""
+
+        def __init__(self, weight, seen):
+            super().__init__()
+            self.weight, self.seen = torch.nn.Parameter(weight), seen
+            self.count = torch.zeros((), dtype=torch.long)
+
+        def forward(self, noise):
+            first = int(self.count)
+            assert first + len(noise) <= len(self.seen), "the model was shown too many rows."
+            self.seen[first : first + len(noise)] = noise.detach()
+            self.count.add_(len(noise))
+            return noise.to(self.weight.dtype) @ self.weight
+
+    generator = fresh_generator()
+    for batch, action_dim in [(7, 3), (1, 2), (60, 4)]:
+        action = 2 * torch.randn(action_dim, generator=generator)
+        weight = torch.randn(action_dim, action_dim, generator=generator)
+        model = Recorder(weight, torch.full((batch, action_dim), torch.nan))
+        # One action for all rows: in which order they are visited must not matter.
+        loss = idea0_loss(model, action.repeat(batch, 1), generator)
+        check_answered(loss, "idea0_loss")
+        noise = model.seen.double()
+        assert noise.isfinite().all(), "the model was not shown noise for every row."
+        error = noise @ weight.double() - action
+        hint = "compare the model's answers for the noise with the actions."
+        check_close(loss, error.square().sum() / batch, hint, rtol=1e-3)
+        assert getattr(loss, "requires_grad", False), "no gradient flows: do not detach."
+        loss.backward()
+        assert model.weight.grad is not None, "no gradient reaches the model: do not detach."
+        expected = 2 / batch * noise.T @ error
+        check_close(model.weight.grad, expected, "the loss's gradient is off.", 1e-3, 1e-3)
+
+
+def test_idea0_loss_draws_fresh_normal_noise(idea0_loss):
+    """The noise is standard normal, fresh for every number, and knows nothing of the actions."""
+    import torch
+    from scipy.stats import kstest
+
+    from imitation_lab.testing import check_answered, fresh_generator
+
+    generator, batch = fresh_generator(), 4_000
+    actions = torch.randn(batch, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.2]) + 2
+    seen, count = torch.full((batch, 3), torch.nan), torch.zeros((), dtype=torch.long)
+
+    def model(noise):
+        first = int(count)
+        assert first + len(noise) <= batch, "the model was shown more rows than the batch has."
+        seen[first : first + len(noise)] = noise.detach()
+        count.add_(len(noise))
+        return 1 * noise
+
+    loss = idea0_loss(model, actions, generator)
+    check_answered(loss, "idea0_loss")
+    noise = seen.double()
+    assert noise.isfinite().all(), "the model was not shown noise for every row."
+    for column in noise.T:
+        # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
+        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
+            "the noise does not follow a standard normal distribution, drawn for every row."
+        )
+    half = batch // 2
+    pairs = {
+        "neighbouring rows share noise": (noise[1:], noise[:-1]),
+        "rows share noise": (noise[half:], noise[:half]),
+        "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
+    }
+    for fault, (one, other) in pairs.items():
+        together = (one * other).mean(dim=0) * len(one) ** 0.5  # six standard deviations
+        assert (together.abs() < 6).all(), f"{fault}: draw anew for every number of every row."
+    squares = actions.double().square().sum(dim=1).mean()
+    apart = noise.square().sum(dim=1).mean() + squares
+    # What is left of the loss is -2 times the mean of noise times action, around zero.
+    spread = 2 * (squares / batch) ** 0.5
+    assert (torch.as_tensor(loss).double() - apart).abs() < 6 * spread, (
+        "noise and action of a row are not independent of each other, or the norm is not squared."
+    )
+
+
+def test_idea0_loss_draws_from_the_generator(idea0_loss):
+    """The generator decides the noise: equal seeds repeat the loss, and the next call draws anew."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    actions, seed = torch.ones(30, 2), fresh_generator().initial_seed()
+    one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+    first, following, again = (
+        idea0_loss(torch.nn.Identity(), actions, source) for source in (one, one, same)
+    )
+    for loss in (first, following, again):
+        check_answered(loss, "idea0_loss")
+    check_close(again, first, "the same seed gave another loss: draw from `generator`.")
+    assert float(first) != float(following), (
+        "two calls with one generator gave the same noise: do not seed it yourself."
+    )
+
+
+# %% tags=["wrong"]
+def idea0_loss__shows_the_actions(model, actions, generator):
+    """The model is shown the actions themselves: at test time there are none, only noise."""
+    return (model(actions) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__asks_for_the_noise(model, actions, generator):
+    """Noise and actions are swapped: the model sees noise and is asked for an action."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(actions) - noise).square().sum(dim=1).mean()
+
+
+def idea0_loss__shows_noisy_actions(model, actions, generator):
+    """The model is shown actions with noise on them: idea 0 shows it nothing but noise."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(actions + noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__shows_zeros(model, actions, generator):
+    """The model is shown zeros: draw noise."""
+    return (model(torch.zeros_like(actions)) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__shares_noise_between_rows(model, actions, generator):
+    """All rows share one draw of the noise: every row needs its own."""
+    noise = torch.randn(1, actions.shape[1], generator=generator).expand_as(actions)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__shares_noise_between_numbers(model, actions, generator):
+    """The numbers of an action share one draw of the noise: every number needs its own."""
+    noise = torch.randn(len(actions), 1, generator=generator).expand_as(actions)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__mirrors_the_noise(model, actions, generator):
+    """Half of the noise is the other half with its sign turned: draw for every row."""
+    half = torch.randn((len(actions) + 1) // 2, actions.shape[1], generator=generator)
+    noise = torch.cat([half, -half])[: len(actions)]
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__draws_uniform_noise(model, actions, generator):
+    """The noise is uniform: it should be standard normal."""
+    noise = torch.rand(actions.shape, generator=generator)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__scales_the_noise(model, actions, generator):
+    """The noise has the spread of the actions: its standard deviation should be one."""
+    noise = torch.randn(actions.shape, generator=generator) * actions.std(dim=0, correction=0)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__pairs_by_size(model, actions, generator):
+    """Noise and actions are sorted before they are paired: then the noise does tell of the action."""
+    noise = torch.randn(actions.shape, generator=generator).sort(dim=0).values
+    return (model(noise) - actions.sort(dim=0).values).square().sum(dim=1).mean()
+
+
+def idea0_loss__ignores_the_generator(model, actions, generator):
+    """The noise comes from the global seed: pass the generator on."""
+    return (model(torch.randn_like(actions)) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__seeds_the_generator(model, actions, generator):
+    """The generator is seeded anew at every call: the model would see the same noise for ever."""
+    noise = torch.randn(actions.shape, generator=generator.manual_seed(0))
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__averages_over_numbers(model, actions, generator):
+    """The mean runs over the action's numbers too: sum over these, average over the batch only."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(noise) - actions).square().mean()
+
+
+def idea0_loss__sums_over_the_batch(model, actions, generator):
+    """The sum runs over the batch too: average over it."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(noise) - actions).square().sum()
+
+
+def idea0_loss__forgets_the_square(model, actions, generator):
+    """This is the L2 norm itself: the loss takes its square."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(noise) - actions).norm(dim=1).mean()
+
+
+def idea0_loss__detaches_the_model(model, actions, generator):
+    """The model's answer is detached: no gradient reaches it."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return (model(noise).detach() - actions).square().sum(dim=1).mean()
+
+
+# %% tags=["right"]
+def idea0_loss__by_torch(model, actions, generator):
+    noise = torch.empty_like(actions).normal_(generator=generator)
+    return torch.nn.functional.mse_loss(model(noise), actions, reduction="sum") / len(actions)
+
+
+def idea0_loss__row_by_row(model, actions, generator):
+    losses = []
+    for action in actions:
+        noise = torch.randn(1, len(action), generator=generator)
+        losses.append((model(noise)[0] - action).pow(2).sum())
+    return torch.stack(losses).mean()
+
+
+def idea0_loss__by_einsum_in_float64(model, actions, generator):
+    noise = torch.randn(*actions.shape, generator=generator, dtype=torch.float64)
+    error = actions.double() - model(noise.float()).double()
+    return torch.einsum("bd,bd->", error, error) / error.shape[0]
+
+
+def idea0_loss__by_the_inverse_cdf(model, actions, generator):
+    uniform = torch.rand(actions.shape, generator=generator, dtype=torch.float64)
+    noise = torch.special.ndtri(uniform.clamp(1e-15, 1 - 1e-15)).float()
+    return torch.linalg.vector_norm(model(noise) - actions, dim=1).square().mean()
+
+
+def idea0_loss__by_distributions(model, actions, generator):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        noise = torch.distributions.Normal(0.0, 1.0).sample(actions.shape)
+    return (model(noise) - actions).square().mean(dim=0).sum()
+
+
+# %% [markdown] question="interpolate" points=[1, 1, 2, 1]
+# ### Question 5.2 · A straight line
+#
+# Write `interpolate(x0, x1, t)`.
+#
+# - `x0` (noise) and `x1` (data) are `(batch, dim)`. `t` is `(batch,)`: every row has a time of its own.
+# - Return a pair: the points $x_t$, and the velocity with which they move along their lines, both `(batch, dim)`.
+
+
+# %% tags=["solution"]
+def interpolate(x0, x1, t):
+    """Return where each row is at its time on the line from x0 to x1, and its velocity."""
+    share = t.unsqueeze(1)  # SOLUTION
+    return (1 - share) * x0 + share * x1, x1 - x0  # SOLUTION
+
+
+# %% tags=["public"]
+def test_interpolate_of_known_lines(interpolate):
+    """Three rows: one at the start of its line, one a quarter of the way on, one at the end."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    starts = torch.tensor([[1.0, 2.0], [0.0, 8.0], [5.0, 5.0]])
+    ends = torch.tensor([[9.0, 9.0], [4.0, 0.0], [-1.0, 7.0]])
+    pair = interpolate(starts, ends, torch.tensor([0.0, 0.25, 1.0]))
+    check_answered(pair, "interpolate")
+    assert isinstance(pair, tuple | list) and len(pair) == 2, "return a pair: points and velocity."
+    points, velocity = pair
+    check_answered(points, "interpolate")
+    check_close(
+        points,
+        [[1.0, 2.0], [1.0, 6.0], [-1.0, 7.0]],
+        "every row has its own time: at 0 it is at x0, at 1 it is at x1.",
+    )
+    check_close(
+        velocity,
+        [[8.0, 7.0], [4.0, -8.0], [-6.0, 2.0]],
+        "the velocity is the derivative of the point with respect to the time.",
+    )
+
+
+# %% tags=["hidden"]
+def test_interpolate_keeps_every_row_on_its_own_line(interpolate):
+    """The points are the formula's, number by number, for any sizes."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # As many rows as columns, too: there a time on the wrong axis has the right shape.
+    for batch, dim in [(5, 3), (4, 4), (1, 6), (7, 1), (1, 1)]:
+        x0 = torch.randn(batch, dim, generator=generator)
+        x1 = 10 * torch.randn(batch, dim, generator=generator) + 3
+        times = torch.rand(batch, generator=generator)
+        points, _ = interpolate(x0, x1, times)
+        check_answered(points, "interpolate")
+        rows = zip(x0.tolist(), x1.tolist(), times.tolist(), strict=True)
+        expected = [
+            [a + time * (b - a) for a, b in zip(start, end, strict=True)]
+            for start, end, time in rows
+        ]
+        check_close(points, expected, "row i is at its own time t[i], on its own line.")
+
+
+def test_interpolate_gives_the_derivative(interpolate):
+    """The velocity is how fast the point moves, at every time, and the same all along the line."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, dim in [(6, 3), (3, 3), (1, 2)]:
+        x0 = torch.randn(batch, dim, generator=generator)
+        x1 = 4 * torch.randn(batch, dim, generator=generator) - 2
+        early = 0.5 * torch.rand(batch, generator=generator)
+        late = early + 0.5
+        first, velocity = interpolate(x0, x1, early)
+        second, same = interpolate(x0, x1, late)
+        for value in (velocity, same):
+            check_answered(value, "interpolate")
+        moved = (torch.as_tensor(second).double() - torch.as_tensor(first)) / 0.5
+        check_close(velocity, moved, "half a unit of time moves the point by half its velocity.")
+        check_close(same, moved, "on a straight line the velocity does not depend on the time.")
+
+
+def test_interpolate_leaves_its_arguments_alone(interpolate):
+    """Noise and data are what they were before the call."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    x0, x1 = torch.randn(2, 5, 3, generator=generator)
+    times = torch.rand(5, generator=generator)
+    before = [x0.clone(), x1.clone(), times.clone()]
+    check_answered(interpolate(x0, x1, times), "interpolate")
+    for given, kept in zip((x0, x1, times), before, strict=True):
+        check_close(given, kept, "an argument was changed in place: compute a new tensor.")
+
+
+# %% tags=["wrong"]
+def interpolate__swaps_the_ends(x0, x1, t):
+    """The line runs from data to noise: at time 0 it should be at x0, the noise."""
+    return t[:, None] * x0 + (1 - t[:, None]) * x1, x1 - x0
+
+
+def interpolate__turns_the_velocity_round(x0, x1, t):
+    """The velocity points from the data to the noise: it has the wrong sign."""
+    return (1 - t[:, None]) * x0 + t[:, None] * x1, x0 - x1
+
+
+def interpolate__starts_from_the_point(x0, x1, t):
+    """This is what is left of the way: the velocity is the whole way, in one unit of time."""
+    points = (1 - t[:, None]) * x0 + t[:, None] * x1
+    return points, x1 - points
+
+
+def interpolate__scales_the_velocity(x0, x1, t):
+    """The velocity is multiplied by the time: on a straight line it is the same at all times."""
+    return (1 - t[:, None]) * x0 + t[:, None] * x1, t[:, None] * (x1 - x0)
+
+
+def interpolate__normalises_the_velocity(x0, x1, t):
+    """The velocity has length one: a point with a longer way has to move faster."""
+    points = (1 - t[:, None]) * x0 + t[:, None] * x1
+    return points, torch.nn.functional.normalize(x1 - x0, dim=1)
+
+
+def interpolate__puts_the_time_on_the_columns(x0, x1, t):
+    """The times run along the columns: give `t` a second axis, one time for each row."""
+    t = t if len(t) == x0.shape[1] else t[:, None]
+    return (1 - t) * x0 + t * x1, x1 - x0
+
+
+def interpolate__uses_the_first_time(x0, x1, t):
+    """The first row's time serves for all rows: each has its own."""
+    return (1 - t[0]) * x0 + t[0] * x1, x1 - x0
+
+
+def interpolate__averages_the_times(x0, x1, t):
+    """All rows share the mean time: each has its own."""
+    return (1 - t.mean()) * x0 + t.mean() * x1, x1 - x0
+
+
+def interpolate__takes_a_circle(x0, x1, t):
+    """This path is a quarter of a circle: the linear path mixes with t and 1 − t themselves."""
+    angle = torch.pi / 2 * t[:, None]
+    return angle.cos() * x0 + angle.sin() * x1, x1 - x0
+
+
+def interpolate__takes_roots(x0, x1, t):
+    """Square roots keep the variance, as in DDPM: the linear path mixes with t and 1 − t themselves."""
+    return (1 - t[:, None]).sqrt() * x0 + t[:, None].sqrt() * x1, x1 - x0
+
+
+def interpolate__swaps_the_pair(x0, x1, t):
+    """The velocity comes first: return the points first."""
+    return x1 - x0, (1 - t[:, None]) * x0 + t[:, None] * x1
+
+
+def interpolate__forgets_the_velocity(x0, x1, t):
+    """Only the points are returned: return a pair, points and velocity."""
+    return (1 - t[:, None]) * x0 + t[:, None] * x1
+
+
+def interpolate__changes_the_noise(x0, x1, t):
+    """x0 is changed in place: whoever goes on with it has lost the noise."""
+    velocity = x1 - x0
+    return x0.lerp_(x1, t[:, None]), velocity
+
+
+# %% tags=["right"]
+def interpolate__by_lerp(x0, x1, t):
+    return torch.lerp(x0, x1, t[:, None]), x1 - x0
+
+
+def interpolate__by_loops(x0, x1, t):
+    points = [start + time * (end - start) for start, end, time in zip(x0, x1, t, strict=True)]
+    return torch.stack(points), torch.stack([b - a for a, b in zip(x0, x1, strict=True)])
+
+
+def interpolate__by_einsum_in_float64(x0, x1, t):
+    x0, x1, t = x0.double(), x1.double(), t.double()
+    return torch.einsum("b,bd->bd", 1 - t, x0) + torch.einsum("b,bd->bd", t, x1), x1 - x0
+
+
+def interpolate__by_forward_differentiation(x0, x1, t):
+    def point(time):
+        return x0 + torch.diag(time) @ (x1 - x0)
+
+    return torch.func.jvp(point, (t,), (torch.ones_like(t),))
+
+
+def interpolate__as_a_list_of_arrays(x0, x1, t):
+    share = t.numpy()[:, None]
+    return [(1 - share) * x0.numpy() + share * x1.numpy(), (x1 - x0).numpy()]
+
+
+# %% [markdown] question="flow_matching_loss" points=[1, 1, 2, 2, 1, 1]
+# ### Question 5.3 · The loss
+#
+# Write `flow_matching_loss(velocity, actions, observations, generator)`.
+#
+# - `actions` is `(batch, action_dim)`: this is $x_1$. For every row draw noise $x_0$ of the same shape from a standard
+#   normal distribution, and a time $t$, uniform between 0 and 1. Everything is drawn with `generator`, and all draws
+#   are independent of each other.
+# - `velocity(xt, t, observations)` returns `(batch, action_dim)`. It takes points `(batch, action_dim)`, times
+#   `(batch,)`, and the rows' own observations.
+# - Return the squared L2 norm of its error, summed over the action's numbers and averaged over the batch.
+#
+# You may call your `interpolate`.
+
+
+# %% tags=["solution"]
+def flow_matching_loss(velocity, actions, observations, generator):
+    """Return the error of a predicted velocity, on random points of random lines."""
+    # BEGIN SOLUTION
+    noise = torch.randn(actions.shape, generator=generator, device=actions.device)
+    times = torch.rand(len(actions), generator=generator, device=actions.device)
+    points, wanted = interpolate(noise, actions, times)
+    error = velocity(points, times, observations) - wanted
+    return error.square().sum(dim=1).mean()
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_flow_matching_loss_knows_the_way_to_a_single_action(flow_matching_loss):
+    """If all actions are one and the same, (a − x) / (1 − t) is the right velocity, whatever the noise."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    action = torch.tensor([3.0, -2.0, 1.0])
+
+    def velocity(points, times, seen):
+        assert points.dim() == 2 and points.shape[1] == 3, (
+            f"velocity was given points of shape {tuple(points.shape)}: expected (batch, action_dim)."
+        )
+        assert times.shape == (len(points),), (
+            f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+        )
+        left = (1 - times).clamp(min=1e-4).unsqueeze(1)
+        return (action - points) / left + seen
+
+    actions, observations = action.repeat(20, 1), torch.zeros(20, 1)
+    generator = torch.Generator().manual_seed(0)
+    loss = flow_matching_loss(velocity, actions, observations, generator)
+    check_answered(loss, "flow_matching_loss")
+    check_shape(loss, (), "average over the batch.")
+    check_close(loss, 0.0, "mix noise and action by the time, and ask for x1 - x0.", atol=1e-3)
+    loss = flow_matching_loss(velocity, actions, observations + 2, generator)
+    # Now each of the three numbers is off by 2.
+    check_close(
+        loss, 12.0, "pass the observations on, and sum over the action's numbers.", 1e-3, 1e-3
+    )
+
+
+def test_flow_matching_loss_has_a_gradient(flow_matching_loss):
+    """The gradient reaches what the velocity is computed with."""
+    import torch
+
+    from imitation_lab.testing import check_answered
+
+    weight = torch.tensor(0.5, requires_grad=True)
+    loss = flow_matching_loss(
+        lambda points, times, seen: weight * points,
+        torch.ones(20, 2),
+        torch.zeros(20, 1),
+        torch.Generator().manual_seed(0),
+    )
+    check_answered(loss, "flow_matching_loss")
+    assert getattr(loss, "requires_grad", False), "no gradient flows: do not detach."
+
+
+# %% tags=["hidden"]
+def test_flow_matching_loss_is_the_error_of_the_velocity(flow_matching_loss):
+    """Whatever noise and times are drawn, the loss is the error written out, row by row."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # An action of three numbers in a batch of three, too: there a wrong axis has the right shape.
+    for batch, dim, features in [(6, 3, 2), (1, 1, 1), (3, 3, 3), (50, 2, 4)]:
+        actions = 3 * torch.randn(batch, dim, generator=generator) - 2
+        observations = torch.randn(batch, features, generator=generator)
+        observations[:, 0] = torch.arange(batch)  # says which row it is
+        seen = torch.full((batch, dim + 1 + features), torch.nan)
+        count = torch.zeros((), dtype=torch.long)
+
+        def velocity(points, times, own, seen=seen, count=count):
+            assert times.shape == (len(points),) and len(own) == len(points), (
+                "velocity takes as many times and observations as points, and times of shape (batch,)."
+            )
+            first = int(count)
+            assert first + len(points) <= len(seen), "velocity was asked about too many points."
+            shown = torch.cat([points, times.unsqueeze(1), own], dim=1)
+            seen[first : first + len(points)] = shown.detach()
+            count.add_(len(points))
+            return 2 * points + (7 * times).sin().unsqueeze(1) - own[:, -1:]
+
+        loss = flow_matching_loss(velocity, actions, observations, generator)
+        check_answered(loss, "flow_matching_loss")
+        shown = seen.double()
+        assert shown.isfinite().all(), "velocity must be asked about every row, once."
+        shown = shown[shown[:, dim + 1].argsort()]
+        points, times, own = shown[:, :dim], shown[:, dim : dim + 1], shown[:, dim + 1 :]
+        check_close(own, observations, "velocity must see the observations as they are.")
+        assert (times >= 0).all() and (times <= 1).all(), "times lie between 0 and 1."
+        # The line's other end follows from a point on it: x1 - x0 = (x1 - x_t) / (1 - t).
+        wanted = (actions - points) / (1 - times).clamp(min=1e-6)
+        error = 2 * points + (7 * times).sin() - own[:, -1:] - wanted
+        check_close(
+            loss,
+            error.square().sum() / batch,
+            "compare velocity(xt, t, observations) with x1 - x0 of the same row; sum over the action's "
+            "numbers, average over the batch.",
+            rtol=1e-2,
+            atol=1e-3,
+        )
+
+
+def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
+    """Noise is standard normal, times are uniform, and none of them knows anything of the others."""
+    import torch
+    from scipy.stats import kstest
+
+    from imitation_lab.testing import check_answered, fresh_generator
+
+    generator, batch = fresh_generator(), 4_000
+    scale = torch.tensor([0.5, 1.0, 4.0])
+    actions = scale * torch.randn(batch, 3, generator=generator) + 2
+    seen = torch.full((batch, 5), torch.nan)
+    count = torch.zeros((), dtype=torch.long)
+
+    def velocity(points, times, own):
+        first = int(count)
+        assert first + len(points) <= batch, "velocity was asked about too many points."
+        shown = torch.cat([points, times.reshape(-1, 1), own], dim=1)
+        seen[first : first + len(points)] = shown.detach()
+        count.add_(len(points))
+        return 0 * points
+
+    loss = flow_matching_loss(velocity, actions, torch.arange(1.0 * batch)[:, None], generator)
+    check_answered(loss, "flow_matching_loss")
+    shown = seen.double()
+    assert shown.isfinite().all(), "velocity must be asked about every row, once."
+    shown = shown[shown[:, 4].argsort()]
+    points, times = shown[:, :3], shown[:, 3]
+    # A right answer's p-values are uniform: they fall below 10^-9 once in 10^9 gradings.
+    assert kstest(times.numpy(), "uniform").pvalue > 1e-9, (
+        "the times are not uniform between 0 and 1, drawn for every row."
+    )
+    assert len(times.unique()) > 0.95 * batch, "times repeat: draw any number between 0 and 1."
+    early = (times < 0.95).unsqueeze(1)  # later, little of the noise is left to see
+    noise = (points - times[:, None] * actions) / (1 - times[:, None]).clamp(min=0.05)
+    for column in noise[early.squeeze(1)].T:
+        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
+            "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number."
+        )
+    size = torch.where(early, (noise**2 - 1) / 2**0.5, 0.0)
+    noise = torch.where(early, noise, 0.0)
+    clock, half, own = 12**0.5 * (times[:, None] - 0.5), batch // 2, actions.double()
+    own = (own - own.mean(dim=0)) / own.std(dim=0)
+    pairs = {
+        "neighbouring rows share noise": (noise[1:], noise[:-1]),
+        "rows share noise": (noise[half:], noise[:half]),
+        "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
+        "noise depends on the action": (noise, own),
+        "noise depends on the time": (noise, clock),
+        "the noise's size depends on the time": (size, clock),
+        "neighbouring rows share times": (clock[1:], clock[:-1]),
+        "rows share times": (clock[half:], clock[:half]),
+        "the time depends on the action": (clock, own),
+    }
+    for fault, (one, other) in pairs.items():
+        together = (one * other).mean(dim=0) * len(one) ** 0.5  # seven standard deviations
+        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+
+
+def test_flow_matching_loss_teaches_the_velocity(flow_matching_loss):
+    """The gradient with respect to the velocity's parameters has the right size."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Constant(torch.nn.Module):
+        """A velocity that is the same everywhere, and remembers where it was asked for."""
+
+        def __init__(self, value, seen):
+            super().__init__()
+            self.value, self.seen = torch.nn.Parameter(value), seen
+            self.count = torch.zeros((), dtype=torch.long)
+
+        def forward(self, points, times, own):
+            first = int(self.count)
+            shown = torch.cat([points, times.reshape(-1, 1)], dim=1)
+            self.seen[first : first + len(points)] = shown.detach()
+            self.count.add_(len(points))
+            return self.value.repeat(len(points), 1)
+
+    generator, batch = fresh_generator(), 200
+    action = torch.randn(3, generator=generator)
+    model = Constant(torch.randn(3, generator=generator), torch.full((batch, 4), torch.nan))
+    actions, observations = action.repeat(batch, 1), torch.zeros(batch, 1)
+    loss = flow_matching_loss(model, actions, observations, generator)
+    check_answered(loss, "flow_matching_loss")
+    assert getattr(loss, "requires_grad", False), "no gradient flows: do not detach."
+    loss.backward()
+    assert model.value.grad is not None, "no gradient reaches the velocity: do not detach it."
+    seen = model.seen.double()
+    wanted = (action - seen[:, :3]) / (1 - seen[:, 3:]).clamp(min=1e-6)
+    expected = 2 * (model.value.detach() - wanted.mean(dim=0))
+    check_close(model.value.grad, expected, "the gradient of the loss is off.", 1e-2, 1e-2)
+
+
+def test_flow_matching_loss_draws_from_the_generator(flow_matching_loss):
+    """The generator decides all draws: equal seeds repeat the loss, and the next call draws anew."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    actions, observations = torch.ones(30, 2), torch.zeros(30, 1)
+    seed = fresh_generator().initial_seed()
+
+    def by_noise(points, times, own):
+        return points
+
+    def by_time(points, times, own):
+        # Right for the actions given, but for a term in which only the time plays a part.
+        left = (1 - times).clamp(min=1e-4).unsqueeze(1)
+        return (1 - points) / left + times.unsqueeze(1)
+
+    for velocity, what in ((by_noise, "noise"), (by_time, "times")):
+        one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+        first, following, again = (
+            flow_matching_loss(velocity, actions, observations, source)
+            for source in (one, one, same)
+        )
+        for loss in (first, following, again):
+            check_answered(loss, "flow_matching_loss")
+        check_close(again, first, f"the same seed gave other {what}: draw from `generator`.")
+        assert abs(float(first) - float(following)) > 1e-5, (
+            f"two calls with one generator gave the same {what}: do not seed it yourself."
+        )
+
+
+# %% tags=["wrong"]
+def flow_matching_loss__asks_for_the_action(velocity, actions, observations, generator):
+    """The network is asked for the action itself: it should predict the velocity x1 − x0."""
+    return _fm(velocity, actions, observations, generator, wanted=lambda x0, x1, xt: x1)
+
+
+def flow_matching_loss__asks_for_the_noise(velocity, actions, observations, generator):
+    """The network is asked for the noise, as in DDPM: here it should predict x1 − x0."""
+    return _fm(velocity, actions, observations, generator, wanted=lambda x0, x1, xt: x0)
+
+
+def flow_matching_loss__turns_the_velocity_round(velocity, actions, observations, generator):
+    """The velocity points from the action to the noise: it has the wrong sign."""
+    return _fm(velocity, actions, observations, generator, wanted=lambda x0, x1, xt: x0 - x1)
+
+
+def flow_matching_loss__asks_for_what_is_left(velocity, actions, observations, generator):
+    """x1 − xt is what is left of the way: the velocity is all of it, x1 − x0."""
+    return _fm(velocity, actions, observations, generator, wanted=lambda x0, x1, xt: x1 - xt)
+
+
+def flow_matching_loss__runs_backwards(velocity, actions, observations, generator):
+    """Time runs from the action to the noise: the noise belongs at t = 0."""
+    x0, t = _draws(actions, generator)
+    xt = t[:, None] * x0 + (1 - t[:, None]) * actions
+    return (velocity(xt, t, observations) - (x0 - actions)).square().sum(1).mean()
+
+
+def flow_matching_loss__tells_the_time_left(velocity, actions, observations, generator):
+    """The network is told 1 − t: at time t it should be told t."""
+    return _fm(velocity, actions, observations, generator, told=lambda t: 1 - t)
+
+
+def flow_matching_loss__hides_the_time(velocity, actions, observations, generator):
+    """The network is always told t = 0: it should be told where on the line the point is."""
+    return _fm(velocity, actions, observations, generator, told=lambda t: 0 * t)
+
+
+def flow_matching_loss__gives_the_time_an_axis(velocity, actions, observations, generator):
+    """The times have shape (batch, 1) when the network gets them: it takes (batch,)."""
+    return _fm(velocity, actions, observations, generator, told=lambda t: t[:, None])
+
+
+def flow_matching_loss__shares_one_time(velocity, actions, observations, generator):
+    """One time is drawn for the whole batch: every row needs its own."""
+    t = torch.rand(1, generator=generator).expand(len(actions))
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__draws_times_on_a_grid(velocity, actions, observations, generator):
+    """Only ten different times are ever drawn: any time between 0 and 1 can occur."""
+    t = torch.randint(10, (len(actions),), generator=generator) / 10
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__draws_normal_times(velocity, actions, observations, generator):
+    """The times are squashed normal numbers: they should be uniform."""
+    t = torch.randn(len(actions), generator=generator).sigmoid()
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__mirrors_the_times(velocity, actions, observations, generator):
+    """Half of the times mirror the other half: draw one for every row."""
+    t = torch.rand((len(actions) + 1) // 2, generator=generator)
+    t = torch.cat([t, 1 - t])[: len(actions)]
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__sorts_the_times(velocity, actions, observations, generator):
+    """The times grow from row to row: they must not depend on where in the batch a row stands."""
+    t = torch.rand(len(actions), generator=generator).sort().values
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__takes_times_from_the_global_seed(
+    velocity, actions, observations, generator
+):
+    """The times come from the global seed: draw them from the generator too."""
+    return _fm(velocity, actions, observations, generator, t=torch.rand(len(actions)))
+
+
+def flow_matching_loss__ignores_the_generator(velocity, actions, observations, generator):
+    """The noise comes from the global seed: pass the generator on."""
+    return _fm(velocity, actions, observations, generator, x0=torch.randn_like(actions))
+
+
+def flow_matching_loss__seeds_the_generator(velocity, actions, observations, generator):
+    """The generator is seeded anew at every call: the network would see the same noise for ever."""
+    return _fm(velocity, actions, observations, generator.manual_seed(0))
+
+
+def flow_matching_loss__shares_noise_between_rows(velocity, actions, observations, generator):
+    """All rows share one draw of the noise: every row needs its own."""
+    x0 = torch.randn(1, actions.shape[1], generator=generator).expand_as(actions)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__shares_noise_between_numbers(velocity, actions, observations, generator):
+    """The numbers of an action share one draw of the noise: every number needs its own."""
+    x0 = torch.randn(len(actions), 1, generator=generator).expand_as(actions)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__draws_uniform_noise(velocity, actions, observations, generator):
+    """The noise is uniform: it should be standard normal."""
+    x0 = 12**0.5 * (torch.rand(actions.shape, generator=generator) - 0.5)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__scales_the_noise(velocity, actions, observations, generator):
+    """The noise has the spread of the actions: its standard deviation should be one."""
+    x0 = torch.randn(actions.shape, generator=generator) * actions.std(dim=0, correction=0)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__fades_the_noise_too_fast(velocity, actions, observations, generator):
+    """The point is action plus (1 − t) of the noise: the action has to grow with t as well."""
+    x0, t = _draws(actions, generator)
+    xt = (1 - t[:, None]) * x0 + actions
+    return (velocity(xt, t, observations) - (actions - x0)).square().sum(1).mean()
+
+
+def flow_matching_loss__asks_at_the_noise(velocity, actions, observations, generator):
+    """The network is asked at the noise x0: it should be asked at the point x_t on the line."""
+    x0, t = _draws(actions, generator)
+    return (velocity(x0, t, observations) - (actions - x0)).square().sum(1).mean()
+
+
+def flow_matching_loss__asks_at_the_action(velocity, actions, observations, generator):
+    """The network is asked at the action x1: it should be asked at the point x_t on the line."""
+    x0, t = _draws(actions, generator)
+    return (velocity(actions, t, observations) - (actions - x0)).square().sum(1).mean()
+
+
+def flow_matching_loss__hides_the_observations(velocity, actions, observations, generator):
+    """The network gets zeros for observations: pass on what you are given."""
+    return _fm(velocity, actions, torch.zeros_like(observations), generator)
+
+
+def flow_matching_loss__shuffles_the_observations(velocity, actions, observations, generator):
+    """The rows' observations are mixed up: each action goes with its own."""
+    order = torch.arange(len(observations)).roll(1)
+    return _fm(velocity, actions, observations[order], generator)
+
+
+def flow_matching_loss__averages_over_numbers(velocity, actions, observations, generator):
+    """The mean runs over the action's numbers too: sum over these, average over the batch only."""
+    return _fm(velocity, actions, observations, generator) / actions.shape[1]
+
+
+def flow_matching_loss__sums_over_the_batch(velocity, actions, observations, generator):
+    """The sum runs over the batch too: average over it."""
+    return _fm(velocity, actions, observations, generator) * len(actions)
+
+
+def flow_matching_loss__forgets_the_square(velocity, actions, observations, generator):
+    """This is the L2 norm itself: the loss takes its square."""
+    x0, t = _draws(actions, generator)
+    xt = (1 - t[:, None]) * x0 + t[:, None] * actions
+    return (velocity(xt, t, observations) - (actions - x0)).norm(dim=1).mean()
+
+
+def flow_matching_loss__weighs_by_the_time(velocity, actions, observations, generator):
+    """The rows are weighed by their time: all times count alike."""
+    x0, t = _draws(actions, generator)
+    xt = (1 - t[:, None]) * x0 + t[:, None] * actions
+    squares = (velocity(xt, t, observations) - (actions - x0)).square().sum(1)
+    return (2 * (1 - t) * squares).mean()
+
+
+def flow_matching_loss__detaches_the_velocity(velocity, actions, observations, generator):
+    """The network's answer is detached: no gradient reaches it."""
+    return _fm(velocity, actions, observations, generator).detach()
+
+
+def _draws(actions, generator):
+    x0 = torch.randn(actions.shape, generator=generator)
+    return x0, torch.rand(len(actions), generator=generator)
+
+
+def _fm(
+    velocity,
+    actions,
+    observations,
+    generator,
+    x0=None,
+    t=None,
+    told=lambda t: t,
+    wanted=lambda x0, x1, xt: x1 - x0,
+):
+    drawn = _draws(actions, generator)
+    x0, t = drawn[0] if x0 is None else x0, drawn[1] if t is None else t
+    xt = (1 - t[:, None]) * x0 + t[:, None] * actions
+    error = velocity(xt, told(t), observations) - wanted(x0, actions, xt)
+    return error.square().sum(dim=1).mean()
+
+
+# %% tags=["right"]
+def flow_matching_loss__times_first(velocity, actions, observations, generator):
+    t = torch.rand(len(actions), 1, generator=generator)
+    x0 = torch.empty_like(actions).normal_(generator=generator)
+    xt = torch.lerp(x0, actions, t)
+    predicted = velocity(xt, t.squeeze(1), observations)
+    return torch.nn.functional.mse_loss(predicted, actions - x0, reduction="sum") / len(actions)
+
+
+def flow_matching_loss__row_by_row(velocity, actions, observations, generator):
+    total = 0
+    for row in range(len(actions)):
+        time = torch.rand(1, generator=generator)
+        noise = torch.randn(1, actions.shape[1], generator=generator)
+        point = noise + time * (actions[row] - noise)
+        seen = observations[row : row + 1]
+        total = total + (velocity(point, time, seen) - actions[row] + noise).pow(2).sum()
+    return total / len(actions)
+
+
+def flow_matching_loss__from_the_last_row_in_float64(velocity, actions, observations, generator):
+    x0 = torch.randn(actions.shape, generator=generator, dtype=torch.float64)
+    t = torch.rand(len(actions), generator=generator, dtype=torch.float64)
+    xt = torch.einsum("b,bd->bd", 1 - t, x0) + torch.einsum("b,bd->bd", t, actions.double())
+    predicted = velocity(xt.flip(0).float(), t.flip(0).float(), observations.flip(0)).flip(0)
+    error = predicted.double() - (actions.double() - x0)
+    return torch.einsum("bd,bd->b", error, error).mean()
+
+
+def flow_matching_loss__by_distributions(velocity, actions, observations, generator):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        x0 = torch.distributions.Normal(0.0, 1.0).sample(actions.shape)
+        t = torch.distributions.Uniform(0.0, 1.0).sample((len(actions),))
+    xt, wanted = interpolate(x0, actions, t)
+    return torch.linalg.vector_norm(velocity(xt, t, observations) - wanted, dim=1).pow(2).mean()
+
+
+def flow_matching_loss__in_two_halves(velocity, actions, observations, generator):
+    squares = []
+    for own, seen in zip(actions.chunk(2), observations.chunk(2), strict=True):
+        x0 = torch.randn(own.shape, generator=generator)
+        t = 1 - torch.rand(len(own), generator=generator)
+        xt = x0 * (1 - t).unsqueeze(-1) + own * t.unsqueeze(-1)
+        squares.append((velocity(xt, t, seen) - own + x0).square().sum(-1))
+    return torch.cat(squares).sum() / len(actions)
+
+
+def flow_matching_loss__by_shuffled_strata(velocity, actions, observations, generator):
+    batch = len(actions)
+    strata = torch.randperm(batch, generator=generator)
+    t = (strata + torch.rand(batch, generator=generator)) / batch
+    x0 = torch.randn(actions.shape, generator=generator)
+    xt = x0 + t[:, None] * (actions - x0)
+    error = velocity(xt, t, observations) - (actions - x0)
+    return error.square().sum() / batch
+
+
+# %% [markdown] question="exact_velocity" points=[1, 1, 2, 1, 1]
+# ### Question 5.4 · The exact field
+#
+# Write `exact_velocity(x, t, data)`.
+#
+# - `x` is `(batch, dim)`, `t` is `(batch,)`, with $0 \le t < 1$, and `data` is `(count, dim)`. A batch has many points;
+#   each is at its own time and looks at all the data.
+# - Return `(batch, dim)`: the velocity by the formulas above.
+# - Points may lie far from all data, and `t` may be close to 1. Both make $e^{-\lVert\cdot\rVert^2 \dots}$ underflow. A
+#   softmax takes the exponents themselves.
+
+
+# %% tags=["solution"]
+def exact_velocity(x, t, data):
+    """Return the mean velocity of all lines from noise to data that pass through each point."""
+    # BEGIN SOLUTION
+    left = (1 - t).unsqueeze(1)
+    away = x.unsqueeze(1) - t.reshape(-1, 1, 1) * data
+    weights = torch.softmax(-0.5 * (away.square().sum(dim=2) / left**2), dim=1)
+    return (weights @ data - x) / left
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_exact_velocity_of_a_single_action(exact_velocity):
+    """With one action in the data, every point moves straight towards it, and arrives at time 1."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    points = torch.tensor([[0.0, 0.0, 0.0], [3.0, -1.0, 2.0]])
+    velocity = exact_velocity(points, torch.tensor([0.0, 0.75]), torch.tensor([[4.0, 1.0, -2.0]]))
+    check_answered(velocity, "exact_velocity")
+    check_shape(velocity, (2, 3), "one velocity for each point.")
+    check_close(
+        velocity,
+        [[4.0, 1.0, -2.0], [4.0, 8.0, -16.0]],
+        "the way that is left has to be made in the time that is left, 1 - t.",
+    )
+
+
+def test_exact_velocity_at_the_start_aims_at_the_mean(exact_velocity):
+    """At time 0 a point is nothing but noise: all data are equally likely, and it aims at their mean."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    data = torch.tensor([[1.0, 0.0], [3.0, 0.0], [8.0, 6.0]])
+    points = torch.tensor([[0.0, 0.0], [8.0, 6.0], [-3.0, 1.0], [4.0, 2.0]])
+    velocity = exact_velocity(points, torch.zeros(4), data)
+    check_answered(velocity, "exact_velocity")
+    expected = torch.tensor([4.0, 2.0]) - points
+    check_close(velocity, expected, "at time 0 every data point has the same weight.")
+
+
+# %% tags=["hidden"]
+def test_exact_velocity_equals_the_formula(exact_velocity):
+    """The velocity is the formula's, point by point, for any sizes and times."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # Sizes that agree, too: there a wrong axis gives the right shape.
+    for batch, dim, size, spread in [(7, 3, 5, 1), (1, 2, 1, 1), (4, 4, 4, 2), (9, 1, 40, 3)]:
+        data = spread * torch.randn(size, dim, generator=generator) + 1
+        times = 0.97 * torch.rand(batch, generator=generator)
+        times[0] = 0.0
+        noise = torch.randn(batch, dim, generator=generator)
+        chosen = torch.randint(size, (batch,), generator=generator)
+        points = (1 - times[:, None]) * noise + times[:, None] * data[chosen]
+        velocity = exact_velocity(points, times, data)
+        check_answered(velocity, "exact_velocity")
+        expected = []
+        for point, time in zip(points.double(), times.double(), strict=True):
+            exponents = ((point - time * data.double()) / (1 - time)).square().sum(dim=1) / -2
+            weights = (exponents - exponents.max()).exp()
+            lines = (data.double() - point) / (1 - time)
+            expected.append((weights[:, None] * lines).sum(dim=0) / weights.sum())
+        check_close(
+            velocity,
+            torch.stack(expected),
+            "average (data - x) / (1 - t) with the weights of a softmax over the data.",
+            rtol=1e-2,
+            atol=1e-3,
+        )
+
+
+def test_exact_velocity_is_the_average_over_many_lines(exact_velocity):
+    """Lines from noise to data that pass near a point have this velocity on average."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_shape, fresh_generator
+
+    generator, count, time = fresh_generator(), 60_000, 0.4
+    data = torch.tensor([[-1.0], [1.0], [2.0]])
+    noise = torch.randn(count, 1, generator=generator)
+    ends = data[torch.randint(3, (count,), generator=generator)]
+    passing = (1 - time) * noise + time * ends
+    for place in (-0.7, 0.1, 0.6, 1.3):
+        near = ((passing - place).abs() < 0.02).squeeze(1)
+        ways = (ends - noise)[near]
+        velocity = exact_velocity(passing[near], torch.full((len(ways),), time), data)
+        check_answered(velocity, "exact_velocity")
+        check_shape(velocity, ways.shape, "one velocity for each point.")
+        apart = (torch.as_tensor(velocity) - ways).double()
+        # The mean of the difference is zero: six standard deviations.
+        assert apart.mean().abs() < 6 * apart.std() / len(ways) ** 0.5, (
+            "lines that pass through a point do not have this velocity on average: weigh every data point "
+            "by how likely its line passes here."
+        )
+
+
+def test_exact_velocity_survives_far_points_and_late_times(exact_velocity):
+    """Far from the data, and close to t = 1, the velocity is finite, and that of the nearest data point."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_finite, fresh_generator
+
+    generator = fresh_generator()
+    data = torch.tensor([[2.0, 0.0, 0.0], [-2.0, 0.0, 1.0], [0.0, 5.0, 0.0], [0.0, 0.0, -4.0]])
+    near = torch.tensor([3, 0, 1, 2, 2])
+    late = 1 - torch.tensor([1e-2, 1e-3, 1e-3, 1e-2, 1e-3])
+    noise = 0.3 * torch.randn(5, 3, generator=generator)
+    points = late[:, None] * data[near] + (1 - late[:, None]) * noise
+    for points, times in (  # noqa: B020
+        (points, late),
+        (60 * data[near] + noise, torch.full((5,), 0.5)),
+        (1e4 * data[near] + noise, torch.full((5,), 0.9)),
+    ):
+        velocity = exact_velocity(points, times, data)
+        check_answered(velocity, "exact_velocity")
+        check_finite(velocity, "exponentials underflow here: use a softmax of the exponents.")
+        # Only one data point's line can have led here.
+        away = points.double()[:, None] - times.double()[:, None, None] * data.double()
+        nearest = away.square().sum(dim=2).argmin(dim=1)
+        expected = (data[nearest].double() - points) / (1 - times.double())[:, None]
+        hint = "here one data point has all the weight."
+        check_close(velocity, expected, hint, rtol=1e-2, atol=1e-2)
+
+
+# %% tags=["wrong"]
+def exact_velocity__takes_the_nearest(x, t, data):
+    """Only the nearest data point counts: all of them do, weighed by how likely they are."""
+    weights = torch.nn.functional.one_hot(_exponents(x, t, data).argmax(dim=1), len(data))
+    return (weights.to(x.dtype) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__weighs_all_alike(x, t, data):
+    """All data points have the same weight: weigh them by how likely their lines pass here."""
+    return (data.mean(dim=0) - x) / (1 - t)[:, None]
+
+
+def exact_velocity__returns_the_end(x, t, data):
+    """This is where the lines end on average: the velocity leads there from x, in the time that is left."""
+    return _exponents(x, t, data).softmax(dim=1) @ data
+
+
+def exact_velocity__forgets_the_time_left(x, t, data):
+    """The way that is left is not divided by the time that is left."""
+    return _exponents(x, t, data).softmax(dim=1) @ data - x
+
+
+def exact_velocity__divides_by_the_time_gone(x, t, data):
+    """The way that is left is divided by t: it has to be made in the time that is left, 1 − t."""
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / t[:, None].clamp(min=1e-3)
+
+
+def exact_velocity__points_back(x, t, data):
+    """The velocity points away from the data: its sign is the wrong way round."""
+    return -(_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__measures_to_the_data(x, t, data):
+    """The distance is measured to the data points: at time t a line is at t times its data point, give or take."""
+    away = torch.cdist(x, data).square()
+    weights = (-away / (2 * (1 - t)[:, None] ** 2)).softmax(dim=1)
+    return (weights @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__takes_one_for_the_spread(x, t, data):
+    """The spread of the noise is taken as 1: at time t only (1 − t) of it is left."""
+    exponents = _exponents(x, t, data) * (1 - t)[:, None] ** 2
+    return (exponents.softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__takes_the_spread_for_its_square(x, t, data):
+    """The squared distance is divided by 1 − t: the variance is (1 − t)²."""
+    exponents = _exponents(x, t, data) * (1 - t)[:, None]
+    return (exponents.softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__forgets_the_half(x, t, data):
+    """The factor one half in the exponent is missing."""
+    return ((2 * _exponents(x, t, data)).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__forgets_the_square(x, t, data):
+    """The distance is not squared."""
+    exponents = -(-2 * _exponents(x, t, data)).sqrt()
+    return (exponents.softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__turns_the_weights_round(x, t, data):
+    """Data points further away weigh more: the minus in the exponent is missing."""
+    return ((-_exponents(x, t, data)).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__averages_over_dimensions(x, t, data):
+    """The squared distance is averaged over the dimensions: it is their sum."""
+    exponents = _exponents(x, t, data) / x.shape[1]
+    return (exponents.softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__normalises_over_the_batch(x, t, data):
+    """The softmax runs over the points: it belongs over the data."""
+    return (_exponents(x, t, data).softmax(dim=0) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__underflows(x, t, data):
+    """The exponentials are taken before they are normalised: far from the data all of them are zero."""
+    weights = _exponents(x, t, data).exp()
+    return (weights @ data / weights.sum(dim=1, keepdim=True) - x) / (1 - t)[:, None]
+
+
+def exact_velocity__hides_the_underflow(x, t, data):
+    """A small number in the denominator hides the underflow: far from the data all weights are still zero."""
+    weights = _exponents(x, t, data).exp()
+    return (weights @ data / (weights.sum(dim=1, keepdim=True) + 1e-8) - x) / (1 - t)[:, None]
+
+
+def exact_velocity__keeps_off_the_end(x, t, data):
+    """1 − t is kept above 0.05: the velocity is wrong in the last steps, where the points find their places."""
+    t = t.clamp(max=0.95)
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__uses_the_first_time(x, t, data):
+    """The first point's time serves for all points: each has its own."""
+    t = t[:1].expand_as(t)
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__puts_the_noise_at_the_end(x, t, data):
+    """Time runs from data to noise: here t = 0 is noise."""
+    away = (x[:, None] - (1 - t)[:, None, None] * data).square().sum(dim=2)
+    weights = (-away / (2 * t[:, None] ** 2).clamp(min=1e-6)).softmax(dim=1)
+    return (x - weights @ data) / t[:, None].clamp(min=1e-3)
+
+
+def _exponents(x, t, data):
+    away = x[:, None] - t[:, None, None] * data
+    return -0.5 * (away / (1 - t)[:, None, None]).square().sum(dim=2)
+
+
+# %% tags=["right"]
+def exact_velocity__point_by_point(x, t, data):
+    rows = []
+    for point, time in zip(x, t, strict=True):
+        exponents = [-((point - time * d) ** 2).sum() / (2 * (1 - time) ** 2) for d in data]
+        weights = torch.stack(exponents).softmax(dim=0)
+        rows.append(sum(w * (d - point) / (1 - time) for w, d in zip(weights, data, strict=True)))
+    return torch.stack(rows)
+
+
+def exact_velocity__by_densities(x, t, data):
+    t = t[:, None, None]
+    normal = torch.distributions.Normal(t * data, (1 - t).expand(-1, *data.shape))
+    log_probs = normal.log_prob(x[:, None]).sum(dim=-1)
+    weights = (log_probs - log_probs.logsumexp(dim=1, keepdim=True)).exp()
+    noise = (x[:, None] - t * data) / (1 - t)
+    return (weights[..., None] * (data - noise)).sum(dim=1)
+
+
+def exact_velocity__by_einsum_in_float64(x, t, data):
+    x, t, data = x.double(), t.double(), data.double()
+    scores = torch.einsum("b,bd,kd->bk", t, x, data)
+    scores = scores - 0.5 * torch.einsum("b,kd,kd->bk", t**2, data, data)
+    weights = torch.softmax(scores / (1 - t[:, None]) ** 2, dim=1)
+    return torch.einsum("bk,kd->bd", weights, data) / (1 - t[:, None]) - x / (1 - t[:, None])
+
+
+def exact_velocity__by_the_largest(x, t, data):
+    z = (x[:, None, :] - t[:, None, None] * data[None]) / (1 - t)[:, None, None]
+    energy = 0.5 * (z * z).sum(-1)
+    weights = torch.exp(energy.min(dim=1, keepdim=True).values - energy)
+    mean = (weights[:, :, None] * data).sum(1) / weights.sum(1, keepdim=True)
+    return (mean - x) / (1 - t)[:, None]
+
+
+def exact_velocity__by_the_score(x, t, data):
+    early, t = t < 1e-3, t.double()
+    x, data = x.double().detach().requires_grad_(), data.double()
+    with torch.enable_grad():
+        z = (x[:, None] - t[:, None, None] * data) / (1 - t)[:, None, None]
+        log_density = torch.logsumexp(-0.5 * z.square().sum(-1), dim=1)
+        (score,) = torch.autograd.grad(log_density.sum(), x)
+    by_score = (x + (1 - t)[:, None] * score) / t[:, None].clamp(min=1e-9)
+    return torch.where(early[:, None], data.mean(0) - x, by_score).detach()
+
+
+# %% [markdown] question="euler_sample" points=[1, 1, 2, 1, 1]
+# ### Question 5.6 · Euler
+#
+# Write `euler_sample(velocity, x0, num_steps, observations)`.
+#
+# - `velocity(x, t, observations)` is as before: points `(batch, dim)`, times `(batch,)`, and a velocity for each.
+# - Begin at `x0`, the noise, and take `num_steps` steps of length $\delta = 1 /$ `num_steps`, at the times
+#   $0, \delta, 2\delta, \dots, 1 - \delta$. Ask for the velocity once a step.
+# - Return where the points are at time 1, `(batch, dim)`. Leave `x0` as it was.
+
+
+# %% tags=["solution"]
+def euler_sample(velocity, x0, num_steps, observations):
+    """Follow a field from noise at time 0 to time 1, in straight steps."""
+    # BEGIN SOLUTION
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps, device=x0.device)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_euler_sample_of_a_field_that_grows(euler_sample):
+    """Where the velocity is 12 t everywhere, two steps lead to 0 + 0 + 6/2 = 3."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    def velocity(points, times, seen):
+        assert times.shape == (len(points),), (
+            f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+        )
+        assert len(seen) == len(points), "velocity was not given the observations of its points."
+        return 12 * times.unsqueeze(1) + 0 * points
+
+    start = torch.tensor([[0.0, 1.0, 2.0], [5.0, -5.0, 0.0]])
+    ends = euler_sample(velocity, start, 2, torch.zeros(2, 4))
+    check_answered(ends, "euler_sample")
+    check_shape(ends, (2, 3), "return the points at time 1, not the way there.")
+    check_close(
+        ends,
+        [[3.0, 4.0, 5.0], [8.0, -2.0, 3.0]],
+        "two steps of length 1/2, with the velocities at times 0 and 1/2.",
+    )
+
+
+# %% tags=["hidden"]
+def test_euler_sample_sums_up_what_the_clock_shows(euler_sample):
+    """Where the velocity is a function of the time, the way is the sum of its values at 0, δ, … , 1 − δ."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for num_steps in (1, 2, 3, 7, 20):
+        start = torch.randn(5, 3, generator=generator)
+        weights = 3 * torch.randn(3, generator=generator)
+
+        def velocity(points, times, seen, weights=weights):
+            clock = times.unsqueeze(1)
+            return weights[0] + weights[1] * clock + weights[2] * (9 * clock).sin() + 0 * points
+
+        ends = euler_sample(velocity, start, num_steps, torch.zeros(5, 2))
+        check_answered(ends, "euler_sample")
+        clock = torch.arange(num_steps).double() / num_steps
+        way = weights[0] + weights[1] * clock + weights[2] * (9 * clock).sin()
+        check_close(
+            ends,
+            start.double() + way.mean(),
+            "take num_steps steps of length 1 / num_steps; the first is at time 0, the last at 1 - δ.",
+        )
+
+
+def test_euler_sample_follows_each_row_s_own_field(euler_sample):
+    """The velocity is asked for at the points' present place, with the row's own observation."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, dim, num_steps in [(6, 3, 4), (1, 2, 9), (4, 4, 1), (3, 1, 25)]:
+        start = torch.randn(batch, dim, generator=generator)
+        rates = 2 * torch.randn(batch, 1, generator=generator)
+        ends = euler_sample(
+            lambda points, times, seen: seen * points.roll(1, dims=1), start, num_steps, rates
+        )
+        check_answered(ends, "euler_sample")
+        # On x' = A x every Euler step multiplies by (1 + δ A).
+        expected = []
+        for point, rate in zip(start.double(), rates.double(), strict=True):
+            step = torch.eye(dim).double() + rate / num_steps * torch.eye(dim).roll(1, dims=0)
+            expected.append(torch.linalg.matrix_power(step, num_steps) @ point)
+        check_close(
+            ends,
+            torch.stack(expected),
+            "ask for the velocity where the points are now, and pass the observations on.",
+            rtol=1e-3,
+            atol=1e-4,
+        )
+
+
+def test_euler_sample_asks_once_a_step(euler_sample):
+    """Each step asks once a row, where the points are, at the time that it is, in the order of time."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, num_steps in [(3, 6), (1, 1), (5, 11)]:
+        asked = torch.zeros(())
+        rates = torch.randn(batch, 1, generator=generator)
+
+        def velocity(points, times, seen, asked=asked):
+            assert times.shape == (len(points),), (
+                f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+            )
+            asked.add_(len(points))
+            return seen * points + (5 * times).cos().unsqueeze(1)
+
+        start = torch.randn(batch, 2, generator=generator)
+        ends = euler_sample(velocity, start, num_steps, rates)
+        check_answered(ends, "euler_sample")
+        assert int(asked) == batch * num_steps, (
+            f"velocity was asked {float(asked) / batch:g} times a row in {num_steps} steps: once is enough."
+        )
+        expected = start.double()
+        for clock in torch.arange(num_steps).double() / num_steps:
+            expected = expected + (rates * expected + (5 * clock).cos()) / num_steps
+        check_close(ends, expected, "take the steps in the order of time.", 1e-3, 1e-4)
+
+
+def test_euler_sample_leaves_the_noise_alone(euler_sample):
+    """The noise is what it was before the call."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    start = torch.randn(5, 3, generator=fresh_generator())
+    before = start.clone()
+    ends = euler_sample(lambda points, times, seen: points + 1, start, 4, start[:, :1])
+    check_answered(ends, "euler_sample")
+    check_close(start, before, "x0 was changed in place: compute a new tensor.")
+
+
+# %% tags=["wrong"]
+def euler_sample__forgets_the_step_length(velocity, x0, num_steps, observations):
+    """Each step adds the whole velocity: multiply it by the step's length."""
+    x = x0
+    for step in range(num_steps):
+        x = x + velocity(x, torch.full((len(x0),), step / num_steps), observations)
+    return x
+
+
+def euler_sample__asks_at_the_end_of_the_step(velocity, x0, num_steps, observations):
+    """The times are δ, 2δ, … , 1: a step begins at the time at which its velocity is asked for."""
+    return _euler(velocity, x0, num_steps, observations, lambda k: (k + 1) / num_steps)
+
+
+def euler_sample__asks_in_the_middle(velocity, x0, num_steps, observations):
+    """The times lie in the middle of the steps: Euler asks at their beginning."""
+    return _euler(velocity, x0, num_steps, observations, lambda k: (k + 0.5) / num_steps)
+
+
+def euler_sample__spreads_the_times_to_one(velocity, x0, num_steps, observations):
+    """The times run up to 1, as linspace does: the last step begins at 1 − δ."""
+    times = torch.linspace(0, 1, num_steps)
+    return _euler(velocity, x0, num_steps, observations, lambda k: times[k])
+
+
+def euler_sample__counts_steps_for_times(velocity, x0, num_steps, observations):
+    """The network is told the number of the step: it takes the time, between 0 and 1."""
+    return _euler(velocity, x0, num_steps, observations, lambda k: float(k))
+
+
+def euler_sample__stops_the_clock(velocity, x0, num_steps, observations):
+    """The time stays at 0: it goes on with every step."""
+    return _euler(velocity, x0, num_steps, observations, lambda k: 0.0)
+
+
+def euler_sample__runs_backwards(velocity, x0, num_steps, observations):
+    """Time runs from 1 to 0: the noise is at time 0."""
+    return _euler(velocity, x0, num_steps, observations, lambda k: 1 - (k + 1) / num_steps)
+
+
+def euler_sample__steps_back(velocity, x0, num_steps, observations):
+    """The velocity is subtracted: the steps lead away from the data."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        x = x - velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__stays_where_it_asked(velocity, x0, num_steps, observations):
+    """All velocities are asked for at x0: ask at the place that the last step led to."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        x = x + velocity(x0, t, observations) / num_steps
+    return x
+
+
+def euler_sample__takes_one_step_too_many(velocity, x0, num_steps, observations):
+    """There is a step at time 1 as well: the points are there already."""
+    x = x0
+    for step in range(num_steps + 1):
+        t = torch.full((len(x0),), step / num_steps)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__takes_one_step_too_few(velocity, x0, num_steps, observations):
+    """The last step is missing."""
+    x = x0
+    for step in range(num_steps - 1):
+        t = torch.full((len(x0),), step / num_steps)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__jumps_at_once(velocity, x0, num_steps, observations):
+    """One step of full length is taken, whatever num_steps is."""
+    return x0 + velocity(x0, torch.zeros(len(x0)), observations)
+
+
+def euler_sample__gives_one_time(velocity, x0, num_steps, observations):
+    """The time is one number: velocity takes one for every row, of shape (batch,)."""
+    x = x0
+    for step in range(num_steps):
+        x = x + velocity(x, torch.tensor([step / num_steps]), observations) / num_steps
+    return x
+
+
+def euler_sample__gives_the_time_an_axis(velocity, x0, num_steps, observations):
+    """The times have shape (batch, 1): velocity takes (batch,)."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0), 1), step / num_steps)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__hides_the_observations(velocity, x0, num_steps, observations):
+    """The velocity gets zeros for observations: pass on what you are given."""
+    hidden = torch.zeros_like(observations)
+    return _euler(velocity, x0, num_steps, hidden, lambda k: k / num_steps)
+
+
+def euler_sample__shows_the_first_observation(velocity, x0, num_steps, observations):
+    """The first row's observation is shown for all rows: each has its own."""
+    first = observations[:1].expand_as(observations)
+    return _euler(velocity, x0, num_steps, first, lambda k: k / num_steps)
+
+
+def euler_sample__takes_heuns_step(velocity, x0, num_steps, observations):
+    """Each step averages the velocities at its two ends: that is Heun's method, at twice the cost."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        v = velocity(x, t, observations)
+        ahead = velocity(x + v / num_steps, t + 1 / num_steps, observations)
+        x = x + (v + ahead) / (2 * num_steps)
+    return x
+
+
+def euler_sample__asks_twice(velocity, x0, num_steps, observations):
+    """The velocity is computed twice in each step: keep what you got the first time."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        velocity(x, t, observations)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__returns_the_whole_way(velocity, x0, num_steps, observations):
+    """All points of the way are returned: return those at time 1."""
+    points = [x0]
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        points.append(points[-1] + velocity(points[-1], t, observations) / num_steps)
+    return torch.stack(points)
+
+
+def euler_sample__changes_the_noise(velocity, x0, num_steps, observations):
+    """x0 is changed in place: whoever goes on with it has lost the noise."""
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        x0 += velocity(x0, t, observations) / num_steps
+    return x0
+
+
+def _euler(velocity, x0, num_steps, observations, time):
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), float(time(step)))
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+# %% tags=["right"]
+def euler_sample__by_a_running_clock(velocity, x0, num_steps, observations):
+    x, t = x0.clone(), torch.zeros(len(x0))
+    while float(t[0]) < 1 - 0.5 / num_steps:
+        x += velocity(x, t, observations) * (1 / num_steps)
+        t = t + 1 / num_steps
+    return x
+
+
+def euler_sample__in_float64(velocity, x0, num_steps, observations):
+    x = x0.double()
+    for time in torch.arange(num_steps, dtype=torch.float64) / num_steps:
+        x = x + velocity(x.float(), time.float().repeat(len(x)), observations).double() / num_steps
+    return x
+
+
+def euler_sample__row_by_row(velocity, x0, num_steps, observations):
+    rows = []
+    for x, seen in zip(x0.split(1), observations.split(1), strict=True):
+        for step in range(num_steps):
+            x = torch.add(
+                x, velocity(x, torch.tensor([step / num_steps]), seen), alpha=1 / num_steps
+            )
+        rows.append(x)
+    return torch.cat(rows)
+
+
+def euler_sample__by_recursion(velocity, x0, num_steps, observations):
+    def after(steps):
+        if steps == 0:
+            return x0
+        before, t = after(steps - 1), x0.new_full((x0.shape[0],), (steps - 1) / num_steps)
+        return torch.lerp(before, before + velocity(before, t, observations), 1 / num_steps)
+
+    return after(num_steps)
+
+
+def euler_sample__by_linspace(velocity, x0, num_steps, observations):
+    times = torch.linspace(0, 1, num_steps + 1)
+    x = x0
+    for now, later in pairwise(times):
+        x = x + (later - now) * velocity(x, now.expand(len(x)), observations)
+    return x
+
+
+# %% [markdown] question="midpoint_sample" points=[1, 2, 1, 1, 1]
+# ### Question 5.7 · The midpoint
+#
+# Write `midpoint_sample(velocity, x0, num_steps, observations)`, with arguments as in question 5.6. In each step,
+#
+# 1. ask for the velocity where the points are, and go half a step with it;
+# 2. ask for the velocity there, at the time in the middle of the step;
+# 3. from where the step began, go the whole step with the second velocity.
+
+
+# %% tags=["solution"]
+def midpoint_sample(velocity, x0, num_steps, observations):
+    """Follow a field from noise at time 0 to time 1, each step with the velocity of its middle."""
+    # BEGIN SOLUTION
+    x, length = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * length, device=x0.device)
+        middle = x + velocity(x, t, observations) * (length / 2)
+        x = x + velocity(middle, t + length / 2, observations) * length
+    return x
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_midpoint_sample_of_a_field_that_grows(midpoint_sample):
+    """Where the velocity is 12 t everywhere, one step of the midpoint leads to 6, and so do two."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    def velocity(points, times, seen):
+        assert times.shape == (len(points),), (
+            f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+        )
+        assert len(seen) == len(points), "velocity was not given the observations of its points."
+        return 12 * times.unsqueeze(1) + 0 * points
+
+    start = torch.tensor([[0.0, 1.0, 2.0], [5.0, -5.0, 0.0]])
+    for num_steps in (1, 2):
+        ends = midpoint_sample(velocity, start, num_steps, torch.zeros(2, 4))
+        check_answered(ends, "midpoint_sample")
+        check_shape(ends, (2, 3), "return the points at time 1, not the way there.")
+        check_close(
+            ends,
+            [[6.0, 7.0, 8.0], [11.0, 1.0, 6.0]],
+            "go the whole step with the velocity at the time in its middle.",
+        )
+
+
+# %% tags=["hidden"]
+def test_midpoint_sample_follows_each_row_s_own_field(midpoint_sample):
+    """On x' = a A x every step multiplies by 1 + δ a A + (δ a A)² / 2."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, dim, num_steps in [(6, 3, 4), (1, 2, 9), (4, 4, 1), (3, 1, 25)]:
+        start = torch.randn(batch, dim, generator=generator)
+        rates = 2 * torch.randn(batch, 1, generator=generator)
+        ends = midpoint_sample(
+            lambda points, times, seen: seen * points.roll(1, dims=1), start, num_steps, rates
+        )
+        check_answered(ends, "midpoint_sample")
+        expected = []
+        for point, rate in zip(start.double(), rates.double(), strict=True):
+            turn = rate / num_steps * torch.eye(dim).double().roll(1, dims=0)
+            step = torch.eye(dim).double() + turn + turn @ turn / 2
+            expected.append(torch.linalg.matrix_power(step, num_steps) @ point)
+        check_close(
+            ends,
+            torch.stack(expected),
+            "go half a step, ask there, and go the whole step from where it began; pass the "
+            "observations on.",
+            rtol=1e-3,
+            atol=1e-4,
+        )
+
+
+def test_midpoint_sample_asks_in_the_middle_of_the_step(midpoint_sample):
+    """Where the velocity is a function of the time, the way is the sum of its values in the middles."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for num_steps in (1, 2, 3, 7):
+        start = torch.randn(5, 3, generator=generator)
+        weights = 3 * torch.randn(3, generator=generator)
+
+        def velocity(points, times, seen, weights=weights):
+            clock = times.unsqueeze(1)
+            return weights[0] + weights[1] * clock**2 + weights[2] * (9 * clock).sin() + 0 * points
+
+        ends = midpoint_sample(velocity, start, num_steps, torch.zeros(5, 2))
+        check_answered(ends, "midpoint_sample")
+        clock = (torch.arange(num_steps).double() + 0.5) / num_steps
+        way = weights[0] + weights[1] * clock**2 + weights[2] * (9 * clock).sin()
+        check_close(
+            ends, start.double() + way.mean(), "the second velocity belongs to the time t + δ / 2."
+        )
+
+
+def test_midpoint_sample_asks_for_the_first_velocity_at_the_start_of_the_step(midpoint_sample):
+    """The first velocity of a step belongs to its beginning, and each step asks twice."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for batch, num_steps in [(4, 5), (1, 1), (3, 12)]:
+        asked = torch.zeros(())
+        rates = torch.randn(batch, 1, generator=generator)
+
+        def velocity(points, times, seen, asked=asked):
+            assert times.shape == (len(points),), (
+                f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+            )
+            asked.add_(len(points))
+            return seen * points + (5 * times).cos().unsqueeze(1)
+
+        start = torch.randn(batch, 2, generator=generator)
+        ends = midpoint_sample(velocity, start, num_steps, rates)
+        check_answered(ends, "midpoint_sample")
+        assert int(asked) == 2 * batch * num_steps, (
+            f"velocity was asked {float(asked) / batch:g} times a row in {num_steps} steps: expected two a "
+            "step."
+        )
+        expected, length = start.double(), 1 / num_steps
+        for step in range(num_steps):
+            clock = torch.tensor(5 * step * length).double()
+            halfway = expected + length / 2 * (rates * expected + clock.cos())
+            expected = expected + length * (rates * halfway + (clock + 2.5 * length).cos())
+        check_close(ends, expected, "a step's first velocity belongs to its beginning.", 1e-3, 1e-4)
+
+
+def test_midpoint_sample_leaves_the_noise_alone(midpoint_sample):
+    """The noise is what it was before the call."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    start = torch.randn(5, 3, generator=fresh_generator())
+    before = start.clone()
+    ends = midpoint_sample(lambda points, times, seen: points + 1, start, 4, start[:, :1])
+    check_answered(ends, "midpoint_sample")
+    check_close(start, before, "x0 was changed in place: compute a new tensor.")
+
+
+# %% tags=["wrong"]
+def midpoint_sample__is_euler(velocity, x0, num_steps, observations):
+    """This is Euler's method: it never looks at the middle of the step."""
+    return _midpoint(velocity, x0, num_steps, observations, half=0.0)
+
+
+def midpoint_sample__is_euler_with_half_steps(velocity, x0, num_steps, observations):
+    """These are two Euler steps of half the length: the second velocity must be used from the step's beginning."""
+    return euler_sample(velocity, x0, 2 * num_steps, observations)
+
+
+def midpoint_sample__is_heun(velocity, x0, num_steps, observations):
+    """This averages the velocities at the step's two ends, as Heun does: the midpoint method asks in the middle."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        v = velocity(x, t, observations)
+        x = x + d / 2 * (v + velocity(x + d * v, t + d, observations))
+    return x
+
+
+def midpoint_sample__averages_the_two(velocity, x0, num_steps, observations):
+    """The two velocities are averaged: use the second one alone, it knows what lies in the middle."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        v = velocity(x, t, observations)
+        x = x + d / 2 * (v + velocity(x + d / 2 * v, t + d / 2, observations))
+    return x
+
+
+def midpoint_sample__forgets_the_clock(velocity, x0, num_steps, observations):
+    """The second velocity is asked for at the time of the first: half a step later it is t + δ/2."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        x = x + d * velocity(x + d / 2 * velocity(x, t, observations), t, observations)
+    return x
+
+
+def midpoint_sample__forgets_to_move(velocity, x0, num_steps, observations):
+    """Only the time moves on by half a step: the points have to move as well."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        velocity(x, t, observations)
+        x = x + d * velocity(x, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__looks_a_whole_step_ahead(velocity, x0, num_steps, observations):
+    """The second velocity belongs to the end of the step: ask in its middle."""
+    return _midpoint(velocity, x0, num_steps, observations, half=1.0)
+
+
+def midpoint_sample__goes_on_from_the_middle(velocity, x0, num_steps, observations):
+    """The whole step is taken from the middle: that adds up to a step and a half. Take it from the beginning."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        x = x + d / 2 * velocity(x, t, observations)
+        x = x + d * velocity(x, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__goes_half_the_way(velocity, x0, num_steps, observations):
+    """The second velocity is used for half a step only: use it for the whole."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        middle = x + d / 2 * velocity(x, t, observations)
+        x = x + d / 2 * velocity(middle, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__moves_with_the_middle_time(velocity, x0, num_steps, observations):
+    """The first velocity is asked for at the middle's time already: it belongs to the beginning of the step."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), (step + 0.5) * d)
+        x = x + d * velocity(x + d / 2 * velocity(x, t, observations), t, observations)
+    return x
+
+
+def midpoint_sample__keeps_the_first_velocity(velocity, x0, num_steps, observations):
+    """The first velocity is used for the whole step, and the second one is thrown away."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        v = velocity(x, t, observations)
+        velocity(x + d / 2 * v, t + d / 2, observations)
+        x = x + d * v
+    return x
+
+
+def midpoint_sample__halves_the_number_of_steps(velocity, x0, num_steps, observations):
+    """Only half the steps are taken, to save time: take num_steps, at twice the cost."""
+    return _midpoint(velocity, x0, max(1, num_steps // 2), observations)
+
+
+def midpoint_sample__asks_at_the_noise(velocity, x0, num_steps, observations):
+    """Every step asks at x0: ask at the place that the last step led to."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        middle = x0 + d / 2 * velocity(x0, t, observations)
+        x = x + d * velocity(middle, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__gives_one_time(velocity, x0, num_steps, observations):
+    """The time is one number: velocity takes one for every row, of shape (batch,)."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.tensor(step * d)
+        middle = x + d / 2 * velocity(x, t, observations)
+        x = x + d * velocity(middle, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__hides_the_observations_halfway(velocity, x0, num_steps, observations):
+    """The second velocity is asked for with zeros for observations: pass them on both times."""
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        middle = x + d / 2 * velocity(x, t, observations)
+        x = x + d * velocity(middle, t + d / 2, torch.zeros_like(observations))
+    return x
+
+
+def midpoint_sample__changes_the_noise(velocity, x0, num_steps, observations):
+    """x0 is changed in place: whoever goes on with it has lost the noise."""
+    d = 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        middle = x0 + d / 2 * velocity(x0, t, observations)
+        x0 += d * velocity(middle, t + d / 2, observations)
+    return x0
+
+
+def _midpoint(velocity, x0, num_steps, observations, half=0.5):
+    x, d = x0, 1 / num_steps
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step * d)
+        middle = x + half * d * velocity(x, t, observations)
+        x = x + d * velocity(middle, t + half * d, observations)
+    return x
+
+
+# %% tags=["right"]
+def midpoint_sample__by_a_running_clock(velocity, x0, num_steps, observations):
+    x, t, half = x0.clone(), torch.zeros(len(x0)), 0.5 / num_steps
+    for _ in range(num_steps):
+        slope = velocity(x + half * velocity(x, t, observations), t + half, observations)
+        x += slope / num_steps
+        t = t + 2 * half
+    return x
+
+
+def midpoint_sample__in_float64(velocity, x0, num_steps, observations):
+    x = x0.double()
+    for time in torch.arange(num_steps, dtype=torch.float64) / num_steps:
+        at, later = (time + share / num_steps for share in (0, 0.5))
+        slope = velocity(x.float(), at.float().repeat(len(x)), observations).double()
+        middle = x + slope / (2 * num_steps)
+        slope = velocity(middle.float(), later.float().repeat(len(x)), observations).double()
+        x = x + slope / num_steps
+    return x
+
+
+def midpoint_sample__row_by_row(velocity, x0, num_steps, observations):
+    rows = []
+    for x, seen in zip(x0.split(1), observations.split(1), strict=True):
+        for step in range(num_steps):
+            t = torch.tensor([step / num_steps])
+            middle = torch.add(x, velocity(x, t, seen), alpha=0.5 / num_steps)
+            x = torch.add(x, velocity(middle, t + 0.5 / num_steps, seen), alpha=1 / num_steps)
+        rows.append(x)
+    return torch.cat(rows)
+
+
+def midpoint_sample__by_half_euler_steps(velocity, x0, num_steps, observations):
+    x, grid = x0, torch.linspace(0, 1, 2 * num_steps + 1)
+    for start, middle, end in zip(grid[:-1:2], grid[1::2], grid[2::2], strict=True):
+        ask = lambda x, time: velocity(x, time.expand(len(x)), observations)  # noqa: E731
+        x = x + (end - start) * ask(x + (middle - start) * ask(x, start), middle)
+    return x
+
+
+# %% [markdown] question="ddpm_loss" points=[1, 1, 2, 2, 1, 1]
+# ### Question 5.8 · The loss of DDPM
+#
+# Write `ddpm_loss(noise_model, actions, observations, alpha_bar, generator)`.
+#
+# - `alpha_bar` is `(num_timesteps,)`. For every row of `actions`, `(batch, action_dim)`, draw a timestep, each of
+#   $0, \dots,$ `num_timesteps - 1` equally likely, and standard normal noise. All draws come from `generator` and are
+#   independent of each other.
+# - The noisy action is $\sqrt{\bar\alpha_k}\, a + \sqrt{1 - \bar\alpha_k}\, \epsilon$, with the row's own timestep $k$.
+# - `noise_model(noisy, timesteps, observations)` predicts the noise $\epsilon$, `(batch, action_dim)`. It takes the
+#   timesteps as `(batch,)`, dtype long.
+# - Return the squared L2 norm of its error, summed over the action's numbers and averaged over the batch.
+
+
+# %% tags=["solution"]
+def ddpm_loss(noise_model, actions, observations, alpha_bar, generator):
+    """Return the error of the predicted noise, on noisy actions of random timesteps."""
+    # BEGIN SOLUTION
+    device, shape = actions.device, (len(actions),)
+    timesteps = torch.randint(len(alpha_bar), shape, generator=generator, device=device)
+    noise = torch.randn(actions.shape, generator=generator, device=device)
+    kept = alpha_bar[timesteps].unsqueeze(1)
+    noisy = kept.sqrt() * actions + (1 - kept).sqrt() * noise
+    error = noise_model(noisy, timesteps, observations) - noise
+    return error.square().sum(dim=1).mean()
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_ddpm_loss_finds_the_noise_of_a_single_action(ddpm_loss):
+    """If all actions are one and the same, the noise can be computed, and its loss is zero."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    action, schedule = torch.tensor([3.0, -2.0, 1.0]), torch.tensor([0.9, 0.5, 0.25, 0.04])
+
+    def noise_model(noisy, timesteps, seen):
+        assert timesteps.shape == (len(noisy),) and not timesteps.is_floating_point(), (
+            f"the model was given timesteps of shape {tuple(timesteps.shape)} and {timesteps.dtype}: "
+            "expected (batch,), one a row, of dtype long."
+        )
+        left = schedule[timesteps][:, None]
+        return (noisy - action * left**0.5) / (1 - left) ** 0.5 + seen
+
+    actions, observations = action.repeat(30, 1), torch.zeros(30, 1)
+    generator = torch.Generator().manual_seed(0)
+    loss = ddpm_loss(noise_model, actions, observations, schedule, generator)
+    check_answered(loss, "ddpm_loss")
+    check_shape(loss, (), "average over the batch.")
+    check_close(loss, 0.0, "mix action and noise by the square roots, and ask for the noise.")
+    loss = ddpm_loss(noise_model, actions, observations + 2, schedule, generator)
+    # Now each of the three numbers is off by 2.
+    check_close(loss, 12.0, "pass the observations on, and sum over the action's numbers.")
+
+
+def test_ddpm_loss_has_a_gradient(ddpm_loss):
+    """The gradient reaches what the noise is predicted with."""
+    import torch
+
+    from imitation_lab.testing import check_answered
+
+    weight = torch.tensor(0.5, requires_grad=True)
+    loss = ddpm_loss(
+        lambda noisy, timesteps, seen: weight * noisy,
+        torch.ones(20, 2),
+        torch.zeros(20, 1),
+        torch.tensor([0.9, 0.5, 0.1]),
+        torch.Generator().manual_seed(0),
+    )
+    check_answered(loss, "ddpm_loss")
+    assert getattr(loss, "requires_grad", False), "no gradient flows: do not detach."
+
+
+# %% tags=["hidden"]
+def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
+    """Whatever noise and timesteps are drawn, the loss is the error written out, row by row."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # An action of three numbers in a batch of three, too: there a wrong axis has the right shape.
+    for batch, dim, features, length in [(6, 3, 2, 5), (1, 1, 1, 1), (3, 3, 3, 3), (50, 2, 4, 9)]:
+        actions = 3 * torch.randn(batch, dim, generator=generator) - 2
+        observations = torch.randn(batch, features, generator=generator)
+        observations[:, 0] = torch.arange(batch)  # says which row it is
+        kept = (0.05 + 0.9 * torch.rand(length, generator=generator)).sort(descending=True).values
+        seen = torch.full((batch, dim + 1 + features), torch.nan)
+        count = torch.zeros((), dtype=torch.long)
+
+        def noise_model(noisy, timesteps, own, seen=seen, count=count):
+            assert timesteps.shape == (len(noisy),) and len(own) == len(noisy), (
+                "the model takes as many timesteps and observations as actions, timesteps of shape (batch,)."
+            )
+            assert timesteps.dtype == torch.long, "the timesteps must be of dtype long."
+            first = int(count)
+            assert first + len(noisy) <= len(seen), "the model was asked about too many rows."
+            shown = torch.cat([noisy, timesteps.unsqueeze(1), own], dim=1)
+            seen[first : first + len(noisy)] = shown.detach()
+            count.add_(len(noisy))
+            return 2 * noisy + timesteps.sin().unsqueeze(1) - own[:, -1:]
+
+        loss = ddpm_loss(noise_model, actions, observations, kept.clone(), generator)
+        check_answered(loss, "ddpm_loss")
+        shown = seen.double()
+        assert shown.isfinite().all(), "the model must be asked about every row, once."
+        shown = shown[shown[:, dim + 1].argsort()]
+        noisy, timesteps, own = shown[:, :dim], shown[:, dim], shown[:, dim + 1 :]
+        check_close(own, observations, "the model must see the observations as they are.")
+        assert (timesteps >= 0).all() and (timesteps < length).all(), (
+            "timesteps run from 0 to num_timesteps - 1."
+        )
+        share = kept.double()[timesteps.long()].unsqueeze(1)
+        noise = (noisy - share.sqrt() * actions) / (1 - share).sqrt()
+        error = 2 * noisy + timesteps.sin().unsqueeze(1) - own[:, -1:] - noise
+        check_close(
+            loss,
+            error.square().sum() / batch,
+            "compare the model's answer with the noise of the same row; sum over the action's numbers, "
+            "average over the batch.",
+            rtol=1e-3,
+            atol=1e-3,
+        )
+
+
+def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
+    """Noise is standard normal, all timesteps are equally likely, and none knows of the others."""
+    import torch
+    from scipy.stats import chisquare, kstest
+
+    from imitation_lab.testing import check_answered, fresh_generator
+
+    generator, batch, length = fresh_generator(), 4_000, 7
+    scale = torch.tensor([0.5, 1.0, 4.0])
+    actions = scale * torch.randn(batch, 3, generator=generator) + 2
+    kept = torch.linspace(0.95, 0.02, length)
+    seen = torch.full((batch, 5), torch.nan)
+    count = torch.zeros((), dtype=torch.long)
+
+    def noise_model(noisy, timesteps, own):
+        first = int(count)
+        assert first + len(noisy) <= batch, "the model was asked about too many rows."
+        shown = torch.cat([noisy, timesteps.reshape(-1, 1), own], dim=1)
+        seen[first : first + len(noisy)] = shown.detach()
+        count.add_(len(noisy))
+        return 0 * noisy
+
+    rows = torch.arange(1.0 * batch)[:, None]
+    loss = ddpm_loss(noise_model, actions, rows, kept.clone(), generator)
+    check_answered(loss, "ddpm_loss")
+    shown = seen.double()
+    assert shown.isfinite().all(), "the model must be asked about every row, once."
+    shown = shown[shown[:, 4].argsort()]
+    noisy, timesteps = shown[:, :3], shown[:, 3].long()
+    assert timesteps.min() >= 0 and timesteps.max() < length, (
+        "timesteps run from 0 to num_timesteps - 1."
+    )
+    # A right answer's p-values are uniform: they fall below 10^-9 once in 10^9 gradings.
+    assert chisquare(timesteps.bincount(minlength=length).numpy()).pvalue > 1e-9, (
+        "all timesteps are equally likely, the first and the last too, and every row draws its own."
+    )
+    share = kept.double()[timesteps].unsqueeze(1)
+    noise = (noisy - share.sqrt() * actions) / (1 - share).sqrt()
+    for column in noise.T:
+        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
+            "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
+            "root of 1 - alpha_bar, drawn for every number."
+        )
+    clock = (timesteps - (length - 1) / 2) / ((length**2 - 1) / 12) ** 0.5
+    half, own = batch // 2, actions.double()
+    clock, own = clock[:, None], (own - own.mean(dim=0)) / own.std(dim=0)
+    pairs = {
+        "neighbouring rows share noise": (noise[1:], noise[:-1]),
+        "rows share noise": (noise[half:], noise[:half]),
+        "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
+        "noise depends on the action": (noise, own),
+        "noise depends on the timestep": (noise, clock),
+        "the noise's size depends on the timestep": ((noise**2 - 1) / 2**0.5, clock),
+        "neighbouring rows share timesteps": (clock[1:], clock[:-1]),
+        "rows share timesteps": (clock[half:], clock[:half]),
+        "the timestep depends on the action": (clock, own),
+    }
+    for fault, (one, other) in pairs.items():
+        together = (one * other).mean(dim=0) * len(one) ** 0.5  # seven standard deviations
+        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+
+
+def test_ddpm_loss_teaches_the_model(ddpm_loss):
+    """The gradient with respect to the model's parameters has the right size."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Constant(torch.nn.Module):
+        """A prediction that is always the same, and remembers what it was shown."""
+
+        def __init__(self, value, seen):
+            super().__init__()
+            self.value, self.seen = torch.nn.Parameter(value), seen
+            self.count = torch.zeros((), dtype=torch.long)
+
+        def forward(self, noisy, timesteps, own):
+            first = int(self.count)
+            shown = torch.cat([noisy, timesteps.reshape(-1, 1)], dim=1)
+            self.seen[first : first + len(noisy)] = shown.detach()
+            self.count.add_(len(noisy))
+            return self.value.repeat(len(noisy), 1)
+
+    generator, batch, kept = fresh_generator(), 200, torch.tensor([0.9, 0.6, 0.3, 0.1])
+    action = torch.randn(3, generator=generator)
+    model = Constant(torch.randn(3, generator=generator), torch.full((batch, 4), torch.nan))
+    actions, observations = action.repeat(batch, 1), torch.zeros(batch, 1)
+    loss = ddpm_loss(model, actions, observations, kept, generator)
+    check_answered(loss, "ddpm_loss")
+    assert getattr(loss, "requires_grad", False), "no gradient flows: do not detach."
+    loss.backward()
+    assert model.value.grad is not None, "no gradient reaches the model: do not detach it."
+    seen = model.seen.double()
+    share = kept.double()[seen[:, 3].long()].unsqueeze(1)
+    noise = (seen[:, :3] - share.sqrt() * action) / (1 - share).sqrt()
+    expected = 2 * (model.value.detach() - noise.mean(dim=0))
+    check_close(model.value.grad, expected, "the gradient of the loss is off.", 1e-3, 1e-3)
+
+
+def test_ddpm_loss_draws_from_the_generator(ddpm_loss):
+    """The generator decides all draws: equal seeds repeat the loss, and the next call draws anew."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    actions, observations = torch.ones(40, 2), torch.zeros(40, 1)
+    schedule, seed = torch.linspace(0.95, 0.05, 50), fresh_generator().initial_seed()
+
+    def by_noise(noisy, timesteps, own):
+        return 1 * noisy
+
+    def by_timestep(noisy, timesteps, own):
+        # Right for the actions given, but for a term in which only the timestep plays a part.
+        left = schedule[timesteps].unsqueeze(1)
+        return (noisy - left.sqrt()) / (1 - left).sqrt() + left
+
+    for noise_model, what in ((by_noise, "noise"), (by_timestep, "timesteps")):
+        one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+        first, following, again = (
+            ddpm_loss(noise_model, actions, observations, schedule, source)
+            for source in (one, one, same)
+        )
+        for loss in (first, following, again):
+            check_answered(loss, "ddpm_loss")
+        check_close(again, first, f"the same seed gave other {what}: draw from `generator`.")
+        assert abs(float(first) - float(following)) > 1e-6, (
+            f"two calls with one generator gave the same {what}: do not seed it yourself."
+        )
+
+
+# %% tags=["wrong"]
+def ddpm_loss__asks_for_the_action(noise_model, actions, observations, alpha_bar, generator):
+    """The network is asked for the action: here it should predict the noise."""
+    k, noise = _ddpm_draws(actions, alpha_bar, generator)
+    noisy = _ddpm_noisy(actions, noise, alpha_bar[k][:, None])
+    return (noise_model(noisy, k, observations) - actions).square().sum(1).mean()
+
+
+def ddpm_loss__asks_for_the_velocity(noise_model, actions, observations, alpha_bar, generator):
+    """The network is asked for action minus noise, as in flow matching: here it should predict the noise."""
+    k, noise = _ddpm_draws(actions, alpha_bar, generator)
+    noisy = _ddpm_noisy(actions, noise, alpha_bar[k][:, None])
+    return (noise_model(noisy, k, observations) - actions + noise).square().sum(1).mean()
+
+
+def ddpm_loss__forgets_the_roots(noise_model, actions, observations, alpha_bar, generator):
+    """The mix has no square roots: ᾱ and 1 − ᾱ are shares of the variance, their roots are the factors."""
+    return _ddpm(
+        noise_model, actions, observations, alpha_bar, generator, mix=lambda kept: (kept, 1 - kept)
+    )
+
+
+def ddpm_loss__takes_one_root(noise_model, actions, observations, alpha_bar, generator):
+    """Only the action's factor has a square root: the noise's has one too."""
+    return _ddpm(
+        noise_model,
+        actions,
+        observations,
+        alpha_bar,
+        generator,
+        mix=lambda kept: (kept.sqrt(), 1 - kept),
+    )
+
+
+def ddpm_loss__subtracts_the_root(noise_model, actions, observations, alpha_bar, generator):
+    """The noise's factor is 1 − √ᾱ: it should be √(1 − ᾱ), so that the variances add up to one."""
+    return _ddpm(
+        noise_model,
+        actions,
+        observations,
+        alpha_bar,
+        generator,
+        mix=lambda kept: (kept.sqrt(), 1 - kept.sqrt()),
+    )
+
+
+def ddpm_loss__swaps_action_and_noise(noise_model, actions, observations, alpha_bar, generator):
+    """Action and noise have each other's factor: ᾱ near one means that nearly all of the action is left."""
+    return _ddpm(
+        noise_model,
+        actions,
+        observations,
+        alpha_bar,
+        generator,
+        mix=lambda kept: ((1 - kept).sqrt(), kept.sqrt()),
+    )
+
+
+def ddpm_loss__multiplies_up_once_more(noise_model, actions, observations, alpha_bar, generator):
+    """The product over the timesteps is taken again: alpha_bar is that product already."""
+    again = alpha_bar.cumprod(0)
+    return _ddpm(noise_model, actions, observations, again, generator)
+
+
+def ddpm_loss__shares_one_timestep(noise_model, actions, observations, alpha_bar, generator):
+    """One timestep is drawn for the whole batch: every row needs its own."""
+    k = torch.randint(len(alpha_bar), (1,), generator=generator).expand(len(actions))
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__never_draws_the_last(noise_model, actions, observations, alpha_bar, generator):
+    """The last timestep is never drawn: the upper bound of randint is exclusive already."""
+    k = torch.randint(max(1, len(alpha_bar) - 1), (len(actions),), generator=generator)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__never_draws_the_first(noise_model, actions, observations, alpha_bar, generator):
+    """Timestep 0 is never drawn: counting begins there."""
+    low = min(1, len(alpha_bar) - 1)
+    k = torch.randint(low, len(alpha_bar), (len(actions),), generator=generator)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__is_one_timestep_off(noise_model, actions, observations, alpha_bar, generator):
+    """The action is made noisy by the timestep before: the model must be told the one that was used."""
+    return _ddpm(
+        noise_model,
+        actions,
+        observations,
+        alpha_bar,
+        generator,
+        used=lambda k: (k - 1).clamp(min=0),
+    )
+
+
+def ddpm_loss__rounds_the_timesteps(noise_model, actions, observations, alpha_bar, generator):
+    """A rounded uniform number is half as likely to be the first or the last: draw integers."""
+    uniform = torch.rand(len(actions), generator=generator)
+    k = (uniform * (len(alpha_bar) - 1)).round().long()
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__tells_a_time(noise_model, actions, observations, alpha_bar, generator):
+    """The model is told timesteps as fractions: it takes the integers themselves, dtype long."""
+    return _ddpm(
+        noise_model, actions, observations, alpha_bar, generator, told=lambda k: k / len(alpha_bar)
+    )
+
+
+def ddpm_loss__tells_alpha_bar(noise_model, actions, observations, alpha_bar, generator):
+    """The model is told ᾱ: it takes the timesteps, dtype long."""
+    return _ddpm(
+        noise_model, actions, observations, alpha_bar, generator, told=lambda k: alpha_bar[k]
+    )
+
+
+def ddpm_loss__tells_the_timesteps_left(noise_model, actions, observations, alpha_bar, generator):
+    """The model is told how many timesteps are left: tell it the one that was drawn."""
+    return _ddpm(
+        noise_model,
+        actions,
+        observations,
+        alpha_bar,
+        generator,
+        told=lambda k: len(alpha_bar) - 1 - k,
+    )
+
+
+def ddpm_loss__gives_the_timesteps_an_axis(
+    noise_model, actions, observations, alpha_bar, generator
+):
+    """The timesteps have shape (batch, 1) when the model gets them: it takes (batch,)."""
+    return _ddpm(
+        noise_model, actions, observations, alpha_bar, generator, told=lambda k: k[:, None]
+    )
+
+
+def ddpm_loss__shares_noise_between_rows(noise_model, actions, observations, alpha_bar, generator):
+    """All rows share one draw of the noise: every row needs its own."""
+    noise = torch.randn(1, actions.shape[1], generator=generator).expand_as(actions)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__draws_uniform_noise(noise_model, actions, observations, alpha_bar, generator):
+    """The noise is uniform: it should be standard normal."""
+    noise = 12**0.5 * (torch.rand(actions.shape, generator=generator) - 0.5)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__ignores_the_generator(noise_model, actions, observations, alpha_bar, generator):
+    """The noise comes from the global seed: pass the generator on."""
+    noise = torch.randn_like(actions)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__takes_timesteps_from_the_global_seed(
+    noise_model, actions, observations, alpha_bar, generator
+):
+    """The timesteps come from the global seed: draw them from the generator too."""
+    k = torch.randint(len(alpha_bar), (len(actions),))
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__seeds_the_generator(noise_model, actions, observations, alpha_bar, generator):
+    """The generator is seeded anew at every call: the model would see the same noise for ever."""
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator.manual_seed(0))
+
+
+def ddpm_loss__hides_the_observations(noise_model, actions, observations, alpha_bar, generator):
+    """The model gets zeros for observations: pass on what you are given."""
+    return _ddpm(noise_model, actions, torch.zeros_like(observations), alpha_bar, generator)
+
+
+def ddpm_loss__averages_over_numbers(noise_model, actions, observations, alpha_bar, generator):
+    """The mean runs over the action's numbers too: sum over these, average over the batch only."""
+    loss = _ddpm(noise_model, actions, observations, alpha_bar, generator)
+    return loss / actions.shape[1]
+
+
+def ddpm_loss__sums_over_the_batch(noise_model, actions, observations, alpha_bar, generator):
+    """The sum runs over the batch too: average over it."""
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator) * len(actions)
+
+
+def ddpm_loss__weighs_by_the_noise(noise_model, actions, observations, alpha_bar, generator):
+    """The rows are weighed by ᾱ / (1 − ᾱ): in DDPM's simple loss all timesteps count alike."""
+    k, noise = _ddpm_draws(actions, alpha_bar, generator)
+    kept = alpha_bar[k][:, None]
+    error = noise_model(_ddpm_noisy(actions, noise, kept), k, observations) - noise
+    return (kept / (1 - kept) * error.square()).sum(1).mean()
+
+
+def ddpm_loss__detaches_the_model(noise_model, actions, observations, alpha_bar, generator):
+    """The model's answer is detached: no gradient reaches it."""
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator).detach()
+
+
+def _ddpm_draws(actions, alpha_bar, generator):
+    k = torch.randint(len(alpha_bar), (len(actions),), generator=generator)
+    return k, torch.randn(actions.shape, generator=generator)
+
+
+def _ddpm_noisy(actions, noise, kept):
+    return kept.sqrt() * actions + (1 - kept).sqrt() * noise
+
+
+def _ddpm(
+    noise_model,
+    actions,
+    observations,
+    alpha_bar,
+    generator,
+    k=None,
+    noise=None,
+    mix=lambda kept: (kept.sqrt(), (1 - kept).sqrt()),
+    used=lambda k: k,
+    told=lambda k: k,
+):
+    drawn = _ddpm_draws(actions, alpha_bar, generator)
+    k, noise = drawn[0] if k is None else k, drawn[1] if noise is None else noise
+    of_action, of_noise = mix(alpha_bar[used(k)][:, None])
+    noisy = of_action * actions + of_noise * noise
+    return (noise_model(noisy, told(k), observations) - noise).square().sum(1).mean()
+
+
+# %% tags=["right"]
+def ddpm_loss__noise_first(noise_model, actions, observations, alpha_bar, generator):
+    noise = torch.empty_like(actions).normal_(generator=generator)
+    k = torch.multinomial(
+        torch.ones(len(alpha_bar)), len(actions), replacement=True, generator=generator
+    )
+    noisy = alpha_bar[k].sqrt()[:, None] * actions + (1 - alpha_bar[k]).sqrt()[:, None] * noise
+    predicted = noise_model(noisy, k, observations)
+    return torch.nn.functional.mse_loss(predicted, noise, reduction="sum") / len(actions)
+
+
+def ddpm_loss__row_by_row(noise_model, actions, observations, alpha_bar, generator):
+    losses = []
+    for action, seen in zip(actions, observations, strict=True):
+        k = torch.randint(0, alpha_bar.numel(), (1,), generator=generator)
+        noise = torch.randn(1, len(action), generator=generator)
+        noisy = alpha_bar[k] ** 0.5 * action + (1 - alpha_bar[k]) ** 0.5 * noise
+        losses.append((noise_model(noisy, k, seen[None]) - noise).pow(2).sum())
+    return sum(losses) / len(losses)
+
+
+def ddpm_loss__by_an_angle_in_float64(noise_model, actions, observations, alpha_bar, generator):
+    angles = torch.arccos(alpha_bar.double().sqrt())
+    k = (len(alpha_bar) * torch.rand(len(actions), generator=generator)).floor().long()
+    k = k.clamp(max=len(alpha_bar) - 1)
+    noise = torch.randn(actions.shape, generator=generator, dtype=torch.float64)
+    noisy = torch.einsum("b,bd->bd", angles[k].cos(), actions.double())
+    noisy = noisy + torch.einsum("b,bd->bd", angles[k].sin(), noise)
+    error = noise_model(noisy.float(), k, observations).double() - noise
+    return torch.einsum("bd,bd->", error, error) / error.shape[0]
+
+
+def ddpm_loss__by_distributions_from_the_last_row(
+    noise_model, actions, observations, alpha_bar, generator
+):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        k = torch.distributions.Categorical(torch.ones(len(alpha_bar))).sample((len(actions),))
+        noise = torch.distributions.Normal(0.0, 1.0).sample(actions.shape)
+    mean = alpha_bar[k, None].sqrt() * actions
+    noisy = mean + torch.sqrt(1 - alpha_bar[k, None]) * noise
+    predicted = noise_model(noisy.flip(0), k.flip(0), observations.flip(0)).flip(0)
+    return torch.linalg.vector_norm(predicted - noise, dim=1).pow(2).mean()
+
+
+# %% [markdown] question="velocity_from_noise" points=[1, 2, 1]
+# ### Question 5.9 · From noise to velocity
+#
+# Write `velocity_from_noise(noise, xt, t)` for the linear path.
+#
+# - `noise` is $x_0$, or what a network predicts for it, and `xt` is the point on the line: both `(batch, dim)`. `t` is
+#   `(batch,)`, and positive.
+# - Return the velocity $x_1 - x_0$ of the line on which this noise leads to this point, `(batch, dim)`.
+
+
+# %% tags=["solution"]
+def velocity_from_noise(noise, xt, t):
+    """Return the velocity of the line that starts at the noise and is at xt at time t."""
+    return (xt - noise) / t.unsqueeze(1)  # SOLUTION
+
+
+# %% tags=["public"]
+def test_velocity_from_noise_of_a_known_line(velocity_from_noise):
+    """Whoever is 1 further after a quarter of the time has velocity 4."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    velocity = velocity_from_noise(
+        torch.tensor([[2.0, 0.0, 5.0], [1.0, 1.0, 1.0]]),
+        torch.tensor([[3.0, -2.0, 5.0], [7.0, 1.0, -2.0]]),
+        torch.tensor([0.25, 1.0]),
+    )
+    check_answered(velocity, "velocity_from_noise")
+    check_close(
+        velocity,
+        [[4.0, -8.0, 0.0], [6.0, 0.0, -3.0]],
+        "the point has come from the noise to xt in time t, at a constant velocity.",
+    )
+
+
+# %% tags=["hidden"]
+def test_velocity_from_noise_is_the_lines(velocity_from_noise):
+    """On the line from noise to data it is data minus noise, for any sizes and times."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # As many rows as columns, too: there a time on the wrong axis has the right shape.
+    for batch, dim in [(6, 3), (4, 4), (1, 5), (8, 1), (1, 1)]:
+        noise = torch.randn(batch, dim, generator=generator)
+        data = 6 * torch.randn(batch, dim, generator=generator) - 4
+        times = 0.02 + 0.98 * torch.rand(batch, generator=generator)
+        times[0] = 1.0
+        points = noise + (data - noise) * times[:, None]
+        velocity = velocity_from_noise(noise, points, times)
+        check_answered(velocity, "velocity_from_noise")
+        check_close(
+            velocity, data - noise, "row i has come from its noise in time t[i].", 1e-3, 1e-3
+        )
+
+
+def test_velocity_from_noise_keeps_the_gradient_and_its_arguments(velocity_from_noise):
+    """The gradient flows through, and what was given stays as it was."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    noise, points = torch.randn(2, 5, 3, generator=generator)
+    times = 0.1 + 0.9 * torch.rand(5, generator=generator)
+    before = [tensor.clone() for tensor in (noise, points, times)]
+    noise.requires_grad_()
+    velocity = velocity_from_noise(noise, points, times)
+    check_answered(velocity, "velocity_from_noise")
+    assert getattr(velocity, "requires_grad", False), (
+        "no gradient flows: a network that predicts noise may be trained through this."
+    )
+    velocity.sum().backward()
+    expected = -1 / times[:, None].expand(5, 3)
+    check_close(noise.grad, expected, "the gradient with respect to the noise is off.", 1e-3)
+    for given, kept in zip((noise, points, times), before, strict=True):
+        check_close(given, kept, "an argument was changed in place: compute a new tensor.")
+
+
+# %% tags=["wrong"]
+def velocity_from_noise__forgets_the_time(noise, xt, t):
+    """This is the way so far: the velocity is the way divided by the time that it took."""
+    return xt - noise
+
+
+def velocity_from_noise__divides_by_the_time_left(noise, xt, t):
+    """The way from the noise to xt took t, not 1 − t."""
+    return (xt - noise) / (1 - t).clamp(min=1e-6)[:, None]
+
+
+def velocity_from_noise__turns_round(noise, xt, t):
+    """The velocity points back to the noise: its sign is wrong."""
+    return (noise - xt) / t[:, None]
+
+
+def velocity_from_noise__returns_the_data(noise, xt, t):
+    """This is the line's end, the data: the velocity is data minus noise."""
+    return (xt - (1 - t[:, None]) * noise) / t[:, None]
+
+
+def velocity_from_noise__returns_what_is_left(noise, xt, t):
+    """This is the way from xt to the data: the velocity is the whole way, from the noise."""
+    return (xt - (1 - t[:, None]) * noise) / t[:, None] - xt
+
+
+def velocity_from_noise__takes_roots(noise, xt, t):
+    """These are DDPM's square roots: the linear path mixes with t and 1 − t themselves."""
+    data = (xt - (1 - t[:, None]).sqrt() * noise) / t[:, None].sqrt()
+    return data - noise
+
+
+def velocity_from_noise__multiplies_by_the_time(noise, xt, t):
+    """The way is multiplied by the time: divide by it."""
+    return (xt - noise) * t[:, None]
+
+
+def velocity_from_noise__puts_the_time_on_the_columns(noise, xt, t):
+    """The times run along the columns: give `t` a second axis, one time for each row."""
+    return (xt - noise) / (t if len(t) == xt.shape[1] else t[:, None])
+
+
+def velocity_from_noise__uses_the_first_time(noise, xt, t):
+    """The first row's time serves for all rows: each has its own."""
+    return (xt - noise) / t[0]
+
+
+def velocity_from_noise__keeps_off_zero(noise, xt, t):
+    """0.1 is added to the time to be safe from zero: times are positive, and this makes every velocity too small."""
+    return (xt - noise) / (t[:, None] + 0.1)
+
+
+def velocity_from_noise__clamps_the_time(noise, xt, t):
+    """Early times are taken for 0.3: early velocities come out too small."""
+    return (xt - noise) / t[:, None].clamp(min=0.3)
+
+
+def velocity_from_noise__detaches_the_noise(noise, xt, t):
+    """The noise is detached: no gradient reaches the network that predicted it."""
+    return (xt - noise.detach()) / t[:, None]
+
+
+# %% tags=["right"]
+def velocity_from_noise__by_way_of_the_data(noise, xt, t):
+    share = t.reshape(-1, 1)
+    data = (xt - (1 - share) * noise) / share
+    return data - noise
+
+
+def velocity_from_noise__by_loops(noise, xt, t):
+    return torch.stack([(x - e) / time for e, x, time in zip(noise, xt, t, strict=True)])
+
+
+def velocity_from_noise__by_einsum_in_float64(noise, xt, t):
+    way = xt.double() - noise.double()
+    return torch.einsum("bd,b->bd", way, t.double().reciprocal())
+
+
+def velocity_from_noise__as_a_linear_system(noise, xt, t):
+    return torch.linalg.solve(torch.diag(t), xt - noise)
