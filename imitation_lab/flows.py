@@ -45,9 +45,11 @@ def posterior(
         data: At least one.
 
     Raises:
-        ValueError: If a time is not in [0, 1).
+        ValueError: If a time is not in [0, 1), or without data.
     """
     _check_times(times)
+    if not len(data):
+        raise ValueError("got no data: expected at least one point where lines can end.")
     offsets = points.unsqueeze(1) - times.view(-1, 1, 1) * data
     widths = 1 - times.unsqueeze(1)
     return (-0.5 * offsets.square().sum(dim=2) / widths.square()).softmax(dim=1)
@@ -69,7 +71,7 @@ def exact_velocity(
         data: At least one.
 
     Raises:
-        ValueError: If a time is not in [0, 1).
+        ValueError: If a time is not in [0, 1), or without data.
     """
     destinations = posterior(points, times, data) @ data
     return (destinations - points) / (1 - times).unsqueeze(1)

@@ -346,3 +346,29 @@ def test_points_on_the_exact_field_arrive_at_every_data_point_equally_often():
     # Euler's last step, from time 1 - 1/200 on, goes to the mean of the posterior.
     assert distances.quantile(0.9) < 0.05
     assert stats.chisquare(torch.bincount(nearest, minlength=4).numpy()).pvalue > 1e-9
+
+
+@pytest.mark.parametrize("time", [-0.01, 1.0, math.nan])
+def test_times_without_a_field_are_refused(time):
+    points, data = normal(3, 2), normal(5, 2, seed=1)
+    times = torch.tensor([0.5, time, 0.2], dtype=torch.float64)
+    for ask in (posterior, exact_velocity):
+        with pytest.raises(ValueError, match="times must be at least 0 and below 1, got"):
+            ask(points, times, data)
+
+
+def test_heun_cannot_follow_the_exact_field_to_its_end():
+    data = normal(5, 2, seed=1)
+    with pytest.raises(ValueError, match="got 1 to 1: the field is not defined where lines have"):
+        integrate(lambda x, t: exact_velocity(x, t, data), normal(3, 2), 49, "heun")
+
+
+def test_a_field_of_no_data_is_refused():
+    with pytest.raises(ValueError, match="got no data: expected at least one point"):
+        exact_velocity(normal(3, 2), uniform(3), normal(0, 2))
+
+
+@pytest.mark.parametrize("solver", THEIR_NAMES)
+def test_no_points_arrive_nowhere(solver):
+    field = smooth_field(normal(5, 2, seed=1))
+    assert integrate(field, normal(0, 2), 3, solver).shape == (0, 2)

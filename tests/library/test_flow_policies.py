@@ -71,6 +71,19 @@ def test_the_global_random_numbers_are_left_alone(policy_class):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(
+    ("policy_class", "settings"), [(FlowPolicy, {}), (DiffusionPolicy, {"eta": 1.0})]
+)
+def test_every_tensor_is_made_on_the_device_of_the_observations(policy_class, settings):
+    policy = make(policy_class, **settings)
+    observations, chunks = draw(5, 4), draw(5, 3, 2, seed=1)
+    generator = torch.Generator().manual_seed(0)
+    # What is made without saying where goes to a device that holds no numbers, and mixes with nothing.
+    with torch.device("meta"):
+        policy.loss(observations, chunks, generator).backward()
+        assert policy.sample(observations, generator).isfinite().all()
+
+
 @pytest.mark.parametrize("policy_class", BOTH)
 @pytest.mark.parametrize("num_steps", [0, -1])
 def test_no_step_is_refused(policy_class, num_steps):
