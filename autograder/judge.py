@@ -9,7 +9,7 @@ from autograder.assignment import Assignment, Question, Test, derive_seed
 from autograder.hints import Misconceptions
 from autograder.limits import Limits
 from autograder.messages import explain_ending, explain_failure
-from autograder.proxy import StudentFunction
+from autograder.proxy import StudentClass, StudentFunction
 from autograder.randomness import own_global_randomness
 from autograder.results import Result, TestResult
 from autograder.run import CellReport, SubmissionRun, explain_lost_cell
@@ -203,12 +203,14 @@ class _Grading:
         return TestResult(question.name, test, True)
 
     def _arguments(self, test: Test, session: Session) -> dict[str, Any]:
-        """Return what a test asks for: functions as proxies, values as they are, else None."""
+        """Return what a test asks for: functions and classes as proxies, values, else None."""
         arguments: dict[str, Any] = {}
         for name, found in session.look(test.parameters).items():
             kind = found[0] if type(found) is list and found else "missing"
             if kind == "function":
                 arguments[name] = StudentFunction(name, session, self._record)
+            elif kind == "class":
+                arguments[name] = StudentClass(name, session, self._record)
             else:
                 arguments[name] = found[1] if kind == "value" and len(found) == 2 else None
         return arguments

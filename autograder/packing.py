@@ -1,8 +1,8 @@
 """The judge's end of the arguments: pickled by value, with marks for what must stay the judge's.
 
-Pickles cross the wall in this direction alone. Three kinds of objects become marks, which the worker
-replaces: tensors (so that gradients and changes can be asked for later), generators, and the
-submission's own functions.
+Pickles cross the wall in this direction alone. Some objects become marks, which the worker replaces:
+tensors (so that gradients and changes can be asked for later), generators, the submission's own
+functions and classes, and the objects that its classes made.
 """
 
 import io
@@ -16,7 +16,7 @@ _NO_NUMPY_DTYPE = {torch.bfloat16: torch.int16}
 
 
 class AnswerReference:
-    """Stands in the judge for a function of the submission, which lives in the worker.
+    """Stands in the judge for a function or a class of the submission, which lives in the worker.
 
     Attributes:
         name: What the function is called in the submission.
@@ -24,6 +24,14 @@ class AnswerReference:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class ObjectReference:
+    """Stands in the judge for an object that a class of the submission made in the worker."""
+
+    def __init__(self, number: int) -> None:
+        # Around __setattr__, which a proxy may refuse.
+        object.__setattr__(self, "_number", number)
 
 
 class Packer(cloudpickle.Pickler):
@@ -40,9 +48,11 @@ class Packer(cloudpickle.Pickler):
         self._generators: dict[int, tuple[int, int, torch.Generator]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
-        """Return a mark for a tensor, a generator or an answer, and None for all else."""
+        """Return a mark for what must not be pickled, and None for all else."""
         if isinstance(obj, AnswerReference):
             return ("answer", obj.name)
+        if isinstance(obj, ObjectReference):
+            return ("object", object.__getattribute__(obj, "_number"))
         if isinstance(obj, torch.Generator):
             return self._mark_generator(obj)
         if isinstance(obj, torch.Tensor) and obj.layout == torch.strided:

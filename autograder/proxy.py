@@ -1,13 +1,15 @@
-"""A submission's function as a test sees it: called as any function, run on the wall's other side."""
+"""A submission's function or class as a test sees it: as any other, run on the wall's other side."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from autograder import wire
-from autograder.packing import AnswerReference, pack
+from autograder.packing import AnswerReference, ObjectReference, pack
 from autograder.randomness import while_waiting
 from autograder.session import Call, RemoteError, Session
 
@@ -78,17 +80,77 @@ class StudentFunction(AnswerReference):
                 the exception's name names, where it names one.
             WorkerLostError: If it did not return.
         """
-        try:
-            with while_waiting():
-                call = self._session.call(self.name, args, kwargs)
-        except RemoteError as error:
-            if error.type_name == "UnsendableError":
-                raise UnreadableResultError(self.name, error.text) from None
-            raise _error_class(error.type_name)(error.type_name, error.text) from None
+        return self._call(self.name, args, kwargs)
+
+    def _call(self, name: str, args: tuple, kwargs: dict[str, Any], **target: int) -> Any:
+        self._session.called = self.name
+        with _errors_as_here(name):
+            call = self._session.call(name, args, kwargs, **target)
         if self._record:
             self._record(self.name, call)
         _write_back(call)
         return _attach_gradients(call, self._session)
+
+
+class StudentClass(StudentFunction):
+    """Makes objects of one class of the submission. They live in the worker, with what they remember.
+
+    Attributes:
+        name: What the class is called in the submission.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "StudentObject":
+        """Make an object.
+
+        Raises:
+            StudentError: As for a function.
+            WorkerLostError: As for a function.
+        """
+        number = next(_OBJECTS)
+        self._call(self.name, args, kwargs, makes=number)
+        return StudentObject(number, self)
+
+
+class StudentObject(ObjectReference):
+    """An object of the submission's: its methods are called, and its attributes read, over there.
+
+    Only what begins with no underscore is to be seen, and nothing can be set.
+    """
+
+    def __init__(self, number: int, made_by: StudentClass) -> None:
+        super().__init__(number)
+        object.__setattr__(self, "_made_by", made_by)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        number, maker = self._number, self._made_by
+        with _errors_as_here(name):
+            found = maker._session.attribute(number, name)
+        if found[0] == "value":
+            return found[1]
+        return lambda *args, **kwargs: maker._call(name, args, kwargs, of=number)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"{name} cannot be set from a test: give it when the object is made, or call a method."
+        )
+
+
+# Numbers of objects are never given twice, so that recorded calls can be repeated in one process.
+_OBJECTS = itertools.count()
+
+
+@contextlib.contextmanager
+def _errors_as_here(name: str) -> Iterator[None]:
+    """Raise what the submission raised as an exception of the same built-in class."""
+    try:
+        with while_waiting():
+            yield
+    except RemoteError as error:
+        if error.type_name == "UnsendableError":
+            raise UnreadableResultError(name, error.text) from None
+        raise _error_class(error.type_name)(error.type_name, error.text) from None
 
 
 def _write_back(call: Call) -> None:

@@ -105,7 +105,7 @@ class Session:
         return result
 
     def look(self, names: Sequence[str]) -> dict[str, list[Any]]:
-        """Tell of each name: ``["missing"]``, ``["function"]`` or ``["value", value]``."""
+        """Tell of each name: ``["missing"]``, ``["class"]``, ``["function"]``, ``["value", value]``."""
         found = self._request_of_ours("look", names=list(names))
         if type(found) is not dict or set(found) != set(names):
             raise self._lost(DIED)
@@ -199,12 +199,42 @@ class Session:
         if type_name.startswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
             self.out_of_memory = True
 
-    def call(self, name: str, args: tuple, kwargs: dict[str, Any]) -> "Call":
-        """Call one of the submission's functions with arguments that are sent by value."""
-        self.called = name
+    def call(
+        self,
+        name: str,
+        args: tuple,
+        kwargs: dict[str, Any],
+        of: int | None = None,
+        makes: int | None = None,
+    ) -> "Call":
+        """Call something of the submission's with arguments that are sent by value.
+
+        Args:
+            name: Of a function, a class, or a method.
+            args: By position.
+            kwargs: By name.
+            of: The number of the object whose method it is.
+            makes: The number that the object gets which a class makes.
+        """
         body, tensors = pack((args, kwargs))
-        reply = self.request("call", body, name=name, gradients=torch.is_grad_enabled())
-        return Call.from_reply(self, reply, body, tensors)
+        target: dict[str, Any] = {"name": name, "of": of, "makes": makes}
+        reply = self.request("call", body, gradients=torch.is_grad_enabled(), **target)
+        return Call.from_reply(self, reply, body, tensors, target)
+
+    def repeat(self, call: "Call", name: str) -> Any:
+        """Repeat a call for another answer than the one that it was made for; return the result."""
+        target = call.target if call.target["of"] is not None else {**call.target, "name": name}
+        reply = self.request("call", call.body, gradients=True, **target)
+        return reply["result"]
+
+    def attribute(self, of: int, name: str) -> list[Any]:
+        """Tell of an object's attribute: ``["method"]`` or ``["value", value]``."""
+        found = self.request("attribute", name=name, of=of)
+        if type(found) is not list or found[:1] not in (["method"], ["value"]):
+            raise self.reject()
+        if len(found) != {"method": 1, "value": 2}[found[0]]:
+            raise self.reject()
+        return found
 
     def reject(self) -> WorkerLostError:
         """Give up a worker that answered what no worker of ours answers."""
@@ -217,15 +247,24 @@ class Call:
     Attributes:
         body: The arguments as they were sent.
         tensors: The tensors among them.
+        target: What was called: its ``name``, the object ``of`` which it is a method, and the number
+            of the object that it ``makes``.
         result: Plain data.
         differentiable: Positions, among the result's tensors, of those that need gradients.
         graph: The worker's number for what ``backward`` needs.
         changed: The arguments that the function has written to, by their number.
     """
 
-    def __init__(self, body: bytes, tensors: list[torch.Tensor], reply: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        tensors: list[torch.Tensor],
+        target: dict[str, Any],
+        reply: dict[str, Any],
+    ) -> None:
         self.body = body
         self.tensors = tensors
+        self.target = target
         self.result = reply["result"]
         self.differentiable: list[int] = reply["needs_gradient"]
         self.graph: int = reply["graph"]
@@ -233,7 +272,12 @@ class Call:
 
     @classmethod
     def from_reply(
-        cls, session: Session, reply: Any, body: bytes, tensors: list[torch.Tensor]
+        cls,
+        session: Session,
+        reply: Any,
+        body: bytes,
+        tensors: list[torch.Tensor],
+        target: dict[str, Any],
     ) -> "Call":
         """Check a reply for what the rest of the judge relies on."""
         expected = {"result", "needs_gradient", "graph", "changed"}
@@ -245,7 +289,7 @@ class Call:
             raise session.reject()
         if not _fit(reply["changed"], tensors):
             raise session.reject()
-        return cls(body, tensors, reply)
+        return cls(body, tensors, target, reply)
 
 
 def _is_names(value: Any) -> bool:

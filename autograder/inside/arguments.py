@@ -6,7 +6,7 @@ that a pickle could steal.
 
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,12 @@ class Unpacker(pickle.Unpickler):
         tensors: The call's tensors, by the number that the judge gave them.
     """
 
-    def __init__(self, data: bytes, find_answer: Callable[[str], Any]) -> None:
+    def __init__(
+        self, data: bytes, find_answer: Callable[[str], Any], objects: Mapping[int, Any]
+    ) -> None:
         super().__init__(io.BytesIO(data))
         self._find_answer = find_answer
+        self._objects = objects
         self.tensors: dict[int, torch.Tensor] = {}
         self._versions: dict[int, int] = {}
         self._generators: dict[int, torch.Generator] = {}
@@ -36,6 +39,8 @@ class Unpacker(pickle.Unpickler):
             return self._generator(*details)
         if kind == "answer":
             return self._find_answer(details[0])
+        if kind == "object":
+            return self._objects[details[0]]
         raise pickle.UnpicklingError(f"an unknown mark: {kind}")
 
     def _tensor(

@@ -42,6 +42,7 @@ class Server:
         self._kill_survivors = kill_survivors
         self._interpreter = Interpreter()
         self._answers: dict[str, Any] = {}
+        self._objects: dict[int, Any] = {}
         self._graphs: list[tuple[list[torch.Tensor], dict[int, torch.Tensor]]] = []
 
     def run(self) -> None:
@@ -84,12 +85,14 @@ class Server:
         return result
 
     def _do_look(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Tell of each name whether it is missing, a function, or a value, and which."""
+        """Tell of each name whether it is missing, a class, a function, or a value, and which."""
         return {name: self._look(name) for name in header["names"]}
 
     def _look(self, name: str) -> list[Any]:
         try:
             value = self._find(name)
+            if isinstance(value, type):
+                return ["class"]
             if callable(value):
                 return ["function"]
             wire.encode(value)
@@ -111,11 +114,17 @@ class Server:
         torch.manual_seed(header["seed"])
 
     def _do_call(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Call a function, and keep the graph behind its result for ``backward``."""
-        unpacker = Unpacker(body, self._find)
+        """Call a function, a class or a method, and keep the graph behind its result.
+
+        What a class makes stays here, under the number that the judge chose for it.
+        """
+        unpacker = Unpacker(body, self._find, self._objects)
         args, kwargs = unpacker.load()
         with captured(), torch.set_grad_enabled(header["gradients"]):
-            result = self._find(header["name"])(*args, **kwargs)
+            result = self._callee(header)(*args, **kwargs)
+        if header["makes"] is not None:
+            self._objects[header["makes"]] = result
+            result = None
         tensors: list[torch.Tensor] = []
         wire.map_tensors(result, tensors.append)
         needs_gradient = [index for index, tensor in enumerate(tensors) if tensor.requires_grad]
@@ -127,10 +136,21 @@ class Server:
             "changed": [list(item) for item in unpacker.changed_tensors().items()],
         }
 
+    def _callee(self, header: dict[str, Any]) -> Any:
+        if header["of"] is None:
+            return self._find(header["name"])
+        return getattr(self._objects[header["of"]], header["name"])
+
+    def _do_attribute(self, header: dict[str, Any], body: bytes) -> list[Any]:
+        """Tell whether an attribute of an object is a method, or a value, and which."""
+        with captured():
+            value = self._callee(header)
+        return ["method"] if callable(value) else ["value", value]
+
     def _do_backward(self, header: dict[str, Any], body: bytes) -> list[torch.Tensor | None]:
         """Return the vector-Jacobian products of a call's results with respect to its tensors."""
         outputs, tensors = self._graphs[header["graph"]]
-        gradients = Unpacker(body, self._find).load()
+        gradients = Unpacker(body, self._find, self._objects).load()
         used = [
             (out, grad) for out, grad in zip(outputs, gradients, strict=True) if grad is not None
         ]

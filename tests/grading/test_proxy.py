@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.proxy import StudentError, StudentFunction
+from autograder.proxy import StudentClass, StudentError, StudentFunction
 from autograder.session import WorkerLostError
 
 
@@ -216,3 +216,114 @@ def test_a_function_that_dies_is_lost_and_a_test_can_go_on_elsewhere(across, ses
         there()
     session.finish()
     assert session.alive
+
+
+COUNTER = """
+class Counter:
+    def __init__(self, start, step=1):
+        self.total = start
+        self.step = step
+        self._secret = 7
+    def add(self, x, times=1):
+        if times < 0:
+            raise ValueError("times must not be negative")
+        self.total = self.total + times * self.step * x
+        return self.total
+    def draw(self, generator):
+        return torch.rand(2, generator=generator)
+    def itself(self):
+        return self
+def f(counter, x):
+    return counter.add(x)
+"""
+
+
+@pytest.fixture
+def counters(session):
+    """Return the class as it is here, and as it is over there."""
+    here: dict = {"torch": torch}
+    exec(COUNTER, here)
+    session.run("import torch\n" + COUNTER, "cell", ["Counter", "f"])
+    assert session.look(["Counter", "f"]) == {"Counter": ["class"], "f": ["function"]}
+    return here["Counter"], StudentClass("Counter", session), StudentFunction("f", session)
+
+
+def test_an_object_remembers_between_calls_as_in_process(counters):
+    here, there, _ = counters
+    x = torch.tensor([1.0, 2.0])
+    for counter in (here(x, step=2), there(x, step=2)):
+        counter.add(x)
+        assert counter.add(x, times=3).tolist() == [9.0, 18.0]
+        assert counter.total.tolist() == [9.0, 18.0] and counter.step == 2
+
+
+def test_objects_of_one_class_are_apart(counters):
+    _, there, _ = counters
+    first, second = there(torch.zeros(1)), there(torch.ones(1))
+    first.add(torch.ones(1), times=5)
+    assert (first.total.item(), second.total.item()) == (5, 1)
+
+
+def test_gradients_flow_through_methods_to_what_went_in(counters):
+    _, there, _ = counters
+    start, x = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    there(start).add(x, times=4).sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+def test_an_object_can_be_given_to_a_function_of_the_submission(counters):
+    _, there, add = counters
+    counter = there(torch.zeros(1))
+    assert add(counter, torch.ones(1)).item() == 1
+    assert counter.total.item() == 1
+
+
+def test_a_method_draws_from_the_tests_generator(counters):
+    _, there, _ = counters
+    counter = there(0)
+    one, same, other = (
+        counter.draw(torch.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2)
+    )
+    assert one == same != other
+
+
+def test_errors_of_methods_and_of_making_arrive_as_what_they_are(counters):
+    _, there, _ = counters
+    with pytest.raises(ValueError, match="times must not be negative"):
+        there(0).add(1, times=-1)
+    with pytest.raises(TypeError, match="start"):
+        there()
+
+
+def test_an_attribute_that_is_missing_private_or_unreadable_is_not_there(counters):
+    _, there, _ = counters
+    counter = there(0)
+    with pytest.raises(AttributeError, match="nowhere"):
+        _ = counter.nowhere
+    with pytest.raises(AttributeError):
+        _ = counter._secret
+    with pytest.raises(TypeError, match="Counter"):
+        counter.itself()
+
+
+def test_a_test_cannot_set_what_would_not_arrive(counters):
+    _, there, _ = counters
+    with pytest.raises(AttributeError, match="cannot be set from a test"):
+        there(0).total = 3
+
+
+@pytest.mark.parametrize(
+    "lie", ["['value']", "['method', 1]", "['else', 1]", "'method'", "{'a': 1}", "[]"]
+)
+def test_a_worker_that_lies_about_an_attribute_is_given_up(counters, session, lie):
+    _, there, _ = counters
+    counter = there(0)
+    session.run(
+        "import autograder.inside.worker as worker\n"
+        f"worker.Server._do_attribute = lambda *_: {lie}",
+        "hostile",
+        [],
+    )
+    with pytest.raises(WorkerLostError):
+        _ = counter.total
+    assert not session.alive
