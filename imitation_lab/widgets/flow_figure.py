@@ -15,7 +15,7 @@ from imitation_lab.widgets.flow_numbers import LIMIT, exact_field, positions
 from imitation_lab.widgets.flow_packing import GRID, MOMENTS, TOP_SPEED, arrow_grid
 from imitation_lab.widgets.flow_scenes import FlowScene, Velocity
 
-TIMES = (0, 1 / 3, 2 / 3, 1)
+TIMES = (0.0, 1 / 3, 2 / 3, 1.0)
 NAMES = ("t = 0: noise", "t = 1/3", "t = 2/3", "t = 1: data")
 LAST_MOMENT = (MOMENTS - 1) / MOMENTS  # towards 1, the exact field grows without bound
 

@@ -23,8 +23,9 @@ class FlowScene:
 
     Attributes:
         name: What the choice is called.
-        data: The points that the exact field averages, in units in which they spread about as far as
-            standard normal noise does: normalised actions. Of more than 200, every so-manieth is used.
+        data: The points (count, 2) that the exact field averages, in units in which they spread about
+            as far as standard normal noise does: normalised actions. Of more than 200, that many are
+            used, evenly taken from first to last.
         velocity: The learned field: of points (batch, 2) at times (batch,). None shows the exact
             field alone.
         label: Which state this is, in a list of scenes that differ by the policy's state.
@@ -35,7 +36,7 @@ class FlowScene:
     """
 
     name: str
-    data: Float[Tensor, "count dim"]
+    data: Tensor
     velocity: Velocity | None = None
     label: str = ""
     axes: tuple[str, str] = ("first number", "second number")

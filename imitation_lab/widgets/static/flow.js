@@ -2,7 +2,14 @@
 // The kernel sends the particles' ways once; everything is drawn here, and it hears of a change on release.
 
 import { html, setAttributes } from "./shared.js";
-import { makeButton, makeCheckbox, makeChoice, makeRange, settingOf, showPanels } from "./panels.js";
+import {
+  makeButton,
+  makeCheckbox,
+  makeChoice,
+  makeRange,
+  settingOf,
+  showPanels,
+} from "./panels.js";
 import { onThemeChange } from "./theme.js";
 import { OWN_POINTS, STEP_COUNTS } from "./flow_data.js";
 import { makeSceneKeeper } from "./flow_scene.js";
@@ -17,7 +24,8 @@ const FLOW_TRAITS = [
 ];
 const FIELD_NAMES = { learned: "learned", exact: "exact", difference: "difference" };
 const TOOL_NAMES = { draw: "draws points", choose: "chooses a particle" };
-const CHOOSE_HINT = "Click a particle to see where the field sends it, and why. Drag sideways to move time.";
+const CHOOSE_HINT =
+  "Click a particle to see where the field sends it, and why. Drag sideways to move time.";
 const DRAW_HINT = "Press and draw your data, then play: nothing has to be trained.";
 
 function renderFlow({ model, el }) {
@@ -200,7 +208,8 @@ function makeFieldChoice(settings, keeper, redraw, commit) {
 }
 
 function fieldNote(shown, { learned, exaggeration }) {
-  const reading = "A particle reads the field when a step begins, and goes straight until the next.";
+  const reading =
+    "A particle reads the field when a step begins, and goes straight until the next.";
   if (shown === "difference")
     return (
       `Learned minus exact, drawn ${exaggeration} times as long as a field. ` +

@@ -83,7 +83,14 @@ function drawAim(context, pixels, palette, { place, mean }) {
   const [x, y] = [pixels.x(mean[0]), pixels.y(mean[1])];
   context.strokeStyle = palette.aim;
   context.lineWidth = 2;
-  strokeLine(context, [[pixels.x(place[0]), pixels.y(place[1])], [x, y]], [6, 4]);
+  strokeLine(
+    context,
+    [
+      [pixels.x(place[0]), pixels.y(place[1])],
+      [x, y],
+    ],
+    [6, 4],
+  );
   fillDiamond(context, x, y, 7, palette.paper);
   fillDiamond(context, x, y, 5.5, palette.aim);
 }
@@ -109,7 +116,12 @@ export function drawCursor(context, pixels, palette, place, near) {
   context.strokeStyle = palette.ink;
   context.lineWidth = 1.8;
   context.beginPath();
-  for (const [right, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+  for (const [right, down] of [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]) {
     context.moveTo(x + 4 * right, y + 4 * down);
     context.lineTo(x + 11 * right, y + 11 * down);
   }
@@ -133,7 +145,12 @@ function strokeRound(context, x, y, radius) {
 function fillDiamond(context, x, y, radius, colour) {
   context.fillStyle = colour;
   context.beginPath();
-  for (const [right, down] of [[1, 0], [0, 1], [-1, 0], [0, -1]])
+  for (const [right, down] of [
+    [1, 0],
+    [0, 1],
+    [-1, 0],
+    [0, -1],
+  ])
     context.lineTo(x + radius * right, y + radius * down);
   context.fill();
 }

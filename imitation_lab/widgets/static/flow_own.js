@@ -18,7 +18,8 @@ export function makeOwnPoints(settings, view, redraw) {
   };
   const points = pointList(() => settings.points, replace);
   const remember = () => view.before.push(settings.points);
-  const onPlane = (place) => place.map((value) => clamp(roundTo(value, 0.01), -PLANE_LIMIT, PLANE_LIMIT));
+  const onPlane = (place) =>
+    place.map((value) => clamp(roundTo(value, 0.01), -PLANE_LIMIT, PLANE_LIMIT));
   const add = (place) => {
     if (points.all.length < MOST_OWN_POINTS) points.add(onPlane(place));
   };

@@ -18,7 +18,8 @@ const COLOURS = ["ink", "quiet", "line", "paper", "particles", "points", "aim"];
 const LABEL = "Particles on their way from noise to data. Space plays and pauses, ";
 const CHOOSE_KEYS =
   "left and right arrow move time, Home and End jump, up and down arrow choose a particle, Escape lets it go.";
-const DRAW_KEYS = "arrow keys move the cursor, Enter adds a data point, Delete removes the nearest.";
+const DRAW_KEYS =
+  "arrow keys move the cursor, Enter adds a data point, Delete removes the nearest.";
 
 /** `hands` does what is asked for here: it chooses particles, moves time, and draws points. */
 export function makeFlowPlane(settings, view, hands, commit) {
@@ -60,7 +61,12 @@ function layOut({ ground, top, particles, palette }, layout, { width, numbers: {
   Object.assign(layout, { size: width, dense, colours, scene });
 }
 
-function drawMoment({ node, top, particles, arrows }, { size, colours }, view, { settings, numbers }) {
+function drawMoment(
+  { node, top, particles, arrows },
+  { size, colours },
+  view,
+  { settings, numbers },
+) {
   const { scene, chosen } = numbers;
   const pixels = planePixels(size);
   const context = top.getContext("2d");
@@ -102,7 +108,8 @@ function followHands(node, layout, settings, view, hands, commit) {
       else hands.clock.scrub(press.time + movement.x / layout.size);
     },
     onRelease() {
-      if (!press.draws && !press.moved) hands.choose(nearestParticle(layout, settings, press, placeIn));
+      if (!press.draws && !press.moved)
+        hands.choose(nearestParticle(layout, settings, press, placeIn));
       commit();
     },
   });

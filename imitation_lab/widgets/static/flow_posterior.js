@@ -24,7 +24,11 @@ export function makePosteriorPanel() {
   const parts = {
     axisLeft: svg("g"),
     axisBottom: svg("g"),
-    title: svg("text", { x: 2, y: 14, class: "quiet" }, "data points that count (effective number)"),
+    title: svg(
+      "text",
+      { x: 2, y: 14, class: "quiet" },
+      "data points that count (effective number)",
+    ),
     way: svg("path", { class: "count-line" }),
     now: svg("circle", { r: 5.5, class: "now" }),
     label: svg("text", { class: "strong halo", "text-anchor": "middle" }),
@@ -74,6 +78,9 @@ function countAlong(known, scene, particle, points) {
 
 function placeCount({ now, label }, x, y, count, [left, right]) {
   setAttributes(now, { cx: x, cy: y });
-  setAttributes(label, { x: clamp(x, left + 22, right - 16), y: y < POSTERIOR_TOP + 20 ? y + 22 : y - 12 });
+  setAttributes(label, {
+    x: clamp(x, left + 22, right - 16),
+    y: y < POSTERIOR_TOP + 20 ? y + 22 : y - 12,
+  });
   label.textContent = count.toFixed(1);
 }
