@@ -1,1 +1,1 @@
-"""Measurements that take minutes, each one command that writes what it found."""
+"""Measurements that take up to minutes, each one command that tells what it found."""
