@@ -57,7 +57,14 @@ def drive(
         task: The environment.
         seeds: Those that the actors were trained with.
         episodes: Drives of each.
+
+    Raises:
+        ValueError: If there are not as many seeds as actors.
     """
+    if len(actors) != len(seeds):
+        raise ValueError(
+            f"got {len(actors)} actors and {len(seeds)} seeds: expected a seed for every actor."
+        )
     evaluations = []
     for actor, seed in zip(actors, seeds, strict=True):
         device = actor.action_normalizer.mean.device

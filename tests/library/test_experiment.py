@@ -57,5 +57,7 @@ def test_training_that_was_stopped_gives_no_policies(demonstrations, monkeypatch
 
 def test_more_actors_than_seeds_are_refused(demonstrations):
     actors = players(clone(make_policy, demonstrations, SETTINGS, SEEDS, "cpu"))
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(
+        ValueError, match="got 2 actors and 1 seeds: expected a seed for every actor"
+    ):
         drive(actors, Fork(), [2], episodes=2)
