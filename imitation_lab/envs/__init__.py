@@ -7,8 +7,10 @@ know the course's environments. Keyword arguments are those of the task, such as
 import gymnasium
 
 from imitation_lab.envs.fork import Fork
+from imitation_lab.envs.pendulum import Pendulum
+from imitation_lab.envs.racetrack import Racetrack
 
-__all__ = ["Fork"]
+__all__ = ["Fork", "Pendulum", "Racetrack"]
 
 # By name: whoever needs the dynamics only need not wait for the adapters and their drawings.
 gymnasium.register(

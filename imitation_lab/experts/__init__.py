@@ -2,5 +2,7 @@
 
 from imitation_lab.experts.fork import ForkDriver
 from imitation_lab.experts.noise import NoisyActor
+from imitation_lab.experts.pendulum import PendulumBalancer
+from imitation_lab.experts.racetrack import RacetrackDriver
 
-__all__ = ["ForkDriver", "NoisyActor"]
+__all__ = ["ForkDriver", "NoisyActor", "PendulumBalancer", "RacetrackDriver"]
