@@ -15,7 +15,7 @@ FIRST_DRIVE = 1000  # what is added to a seed for its test drives, so that they 
 
 def clone(
     make_policy: Callable[[int], Policy],
-    demonstrations: Demonstrations,
+    demonstrations: Demonstrations | Sequence[Demonstrations],
     settings: TrainingSettings,
     seeds: Sequence[int],
     device: torch.device | str | None = None,
@@ -25,7 +25,7 @@ def clone(
 
     Args:
         make_policy: Makes the policy of a seed, with initial weights of its own.
-        demonstrations: In physical units.
+        demonstrations: In physical units: one set for all seeds, or one for each.
         settings: How long and how fast.
         seeds: Each fixes initial weights and batches.
         device: Where to train; by default the fastest.

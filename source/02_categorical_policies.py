@@ -38,9 +38,9 @@ import torch
 from matplotlib import pyplot as plt
 
 from imitation_lab.collection import demonstrate
-from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
-from imitation_lab.evaluation import evaluate, pool
+from imitation_lab.evaluation import pool
+from imitation_lab.experiment import clone, drive, players
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import MLP
 from imitation_lab.plots import (
@@ -56,7 +56,7 @@ from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.testing import check_answered
 from imitation_lab.toys import three_lanes
-from imitation_lab.training import TrainingSettings, best_device, minimize, train_ensemble
+from imitation_lab.training import TrainingSettings, best_device, minimize
 from imitation_lab.types import Policy
 from imitation_lab.widgets import ChooseTheBins
 
@@ -1720,20 +1720,14 @@ SEEDS = range(3)
 SETTINGS = TrainingSettings(steps=1500, batch_size=128)
 
 
-def clone(make_policy, demonstrations, name):
+def train_actors(make_policy, demonstrations, name):
     """Train one policy for every seed, all at once, and return the actors that play them."""
-    policies = [make_policy(seed) for seed in SEEDS]
-    runs = train_ensemble(policies, demonstrations, SETTINGS, SEEDS, device, name)
-    if runs[0].interrupted:
-        raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
-    return [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
+    return players(clone(make_policy, demonstrations, SETTINGS, SEEDS, device, name))
 
 
-def drive(actors, episodes=100):
-    """Let every actor drive from fresh starts, and return the success rate of all together."""
-    generators = [torch.Generator(device).manual_seed(1000 + seed) for seed in SEEDS]
-    pairs = zip(actors, generators, strict=True)
-    return pool(evaluate(task, actor, generator, episodes) for actor, generator in pairs)
+def success_rate(actors):
+    """Let every actor drive a hundred times, and return the success rate of all together."""
+    return pool(drive(actors, task, SEEDS))
 
 
 def initial_weights(seed):
@@ -1748,18 +1742,18 @@ def initial_weights(seed):
 task = Fork()
 drivers = {side: NoisyActor(ForkDriver(task, (side,)), noise=0.03) for side in ("left", "right")}
 demonstrations = demonstrate(task, drivers, 100, torch.Generator().manual_seed(0))
-regression = clone(
+regression = train_actors(
     lambda seed: RegressionPolicy(8, 2, width=64, generator=initial_weights(seed)),
     demonstrations,
     "regression",
 )
-gaussian = clone(
+gaussian = train_actors(
     lambda seed: GaussianPolicy(8, 2, width=64, generator=initial_weights(seed)),
     demonstrations,
     "Gaussian",
 )
 categorical = {
-    num_bins: clone(
+    num_bins: train_actors(
         lambda seed, num_bins=num_bins: Categorical(seed, num_bins),
         demonstrations,
         f"{num_bins} bins",
@@ -1770,8 +1764,8 @@ normalised = categorical[31][0].action_normalizer.normalize(demonstrations.actio
 print(f"clamped: {100 * (normalised.abs() > LIMIT).float().mean():.2f} % of all numbers")
 
 # %% tags=["train"]
-rates = {"regression": drive(regression), "Gaussian": drive(gaussian)}
-rates |= {f"{num_bins} bins": drive(actors) for num_bins, actors in categorical.items()}
+rates = {"regression": success_rate(regression), "Gaussian": success_rate(gaussian)}
+rates |= {f"{num_bins} bins": success_rate(actors) for num_bins, actors in categorical.items()}
 figure, axes = plt.subplots(figsize=(6.4, 2.8))
 looks = ["regression", "gaussian", *["categorical"] * len(categorical)]
 plot_success_rates(axes, rates, looks=[POLICY_LOOKS[look] for look in looks])
@@ -1839,7 +1833,7 @@ by_temperature = {}
 for temperature in (0.25, 0.5, 1.0, 2.0, 4.0):
     for actor in categorical[31]:
         actor.policy.temperature = temperature
-    by_temperature[f"T = {temperature:g}"] = drive(categorical[31])
+    by_temperature[f"T = {temperature:g}"] = success_rate(categorical[31])
 for actor in categorical[31]:
     actor.policy.temperature = 1.0
 figure, axes = plt.subplots(figsize=(6.4, 2.6))
@@ -1898,10 +1892,10 @@ for name, numbers in [("steering", 1), ("fork", 2), ("robot arm", 7), ("arm, chu
 # once, sixteen numbers, each with 31 bins of its own. Guess.
 
 # %% tags=["train"]
-chunked = clone(
+chunked = train_actors(
     lambda seed: Categorical(seed, prediction_horizon=8), demonstrations, "31 bins, chunks of 8"
 )
-success = {"31 bins, one action": rates["31 bins"], "31 bins, chunks of 8": drive(chunked)}
+success = {"31 bins, one action": rates["31 bins"], "31 bins, chunks of 8": success_rate(chunked)}
 starts = chunked[0].observation_normalizer.normalize(observations)
 generator = torch.Generator(device).manual_seed(0)
 sampled = chunked[0].action_normalizer.denormalize(chunked[0].policy.sample(starts, generator))

@@ -40,9 +40,9 @@ from matplotlib import pyplot as plt
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.comparison import matching_width
-from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
-from imitation_lab.evaluation import evaluate, pool
+from imitation_lab.evaluation import pool
+from imitation_lab.experiment import drive, players
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import MLP
 from imitation_lab.normalizer import Normalizer
@@ -1782,15 +1782,8 @@ def clone(makes, demonstrations, name):
     runs = train_ensemble(policies, demonstrations, SETTINGS, seeds, device, name)
     if runs[0].interrupted:
         raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
-    players = [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
-    return [players[first : first + count] for first in range(0, len(players), count)]
-
-
-def drive(actors, task, episodes=100):
-    """Let every actor drive from fresh starts."""
-    generators = [torch.Generator(device).manual_seed(1000 + i) for i in range(len(actors))]
-    pairs = zip(actors, generators, strict=True)
-    return [evaluate(task, actor, generator, episodes) for actor, generator in pairs]
+    actors = players(runs)
+    return [actors[first : first + count] for first in range(0, len(actors), count)]
 
 
 # %% [markdown]
@@ -1809,7 +1802,7 @@ makers = {
     "mixture of 8, chunks of 8": mixtures(demonstrations, 8, far_apart, 8),
 }
 actors = {name: clone([make], demonstrations, name)[0] for name, make in makers.items()}
-results = {name: drive(players, task) for name, players in actors.items()}
+results = {name: drive(own, task, SEEDS) for name, own in actors.items()}
 
 # %% tags=["train"]
 figure, axes = plt.subplots(figsize=(6.4, 2.6))
@@ -1869,15 +1862,15 @@ counts = {"at random": {1: actors["Gaussian, chunks of 8"]}, "far apart": {}}
 for components in (2, 4):
     makes = [mixtures(demonstrations, components, choose, 8) for choose in starts.values()]
     trained = clone(makes, demonstrations, f"{components} components")
-    for title, players in zip(starts, trained, strict=True):
-        counts[title][components] = players
+    for title, own in zip(starts, trained, strict=True):
+        counts[title][components] = own
 eight = mixtures(demonstrations, 8, at_random, 8)
 [counts["at random"][8]] = clone([eight], demonstrations, "8 components")
 counts["far apart"][8] = actors["mixture of 8, chunks of 8"]
 
 # %% tags=["train"]
 rates = {
-    title: {k: [100 * e.success.rate for e in drive(players, task)] for k, players in group.items()}
+    title: {k: [100 * e.success.rate for e in drive(own, task, SEEDS)] for k, own in group.items()}
     for title, group in counts.items()
 }
 
@@ -1952,8 +1945,8 @@ def count_idle(actor, observations, least=0.01):
 
 print("components, start        chosen by held-out loss        mean of the seeds")
 for title, group in counts.items():
-    for components, players in group.items():
-        losses = torch.tensor([held_out_loss(player, unseen) for player in players])
+    for components, own in group.items():
+        losses = torch.tensor([held_out_loss(player, unseen) for player in own])
         seed, values = int(losses.argmin()), rates[title][components]
         mean = sum(values) / len(values)
         print(

@@ -43,9 +43,9 @@ from matplotlib import pyplot as plt
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.comparison import comparison_table, recorded_comparison
-from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
-from imitation_lab.evaluation import evaluate, pool
+from imitation_lab.evaluation import pool
+from imitation_lab.experiment import clone, drive, players
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import MLP, count_parameters
 from imitation_lab.plots import (
@@ -62,7 +62,7 @@ from imitation_lab.plots.planes import plot_plane, plot_table
 from imitation_lab.policies.categorical import Bins
 from imitation_lab.testing import check_answered
 from imitation_lab.toys import LIMIT, ring, steer_or_brake
-from imitation_lab.training import TrainingSettings, best_device, minimize, train_ensemble
+from imitation_lab.training import TrainingSettings, best_device, minimize
 from imitation_lab.types import Policy
 from imitation_lab.widgets import ChooseTheOrder
 
@@ -2010,22 +2010,6 @@ def collect(task):
     return demonstrate(task, drivers, 100, torch.Generator().manual_seed(0))
 
 
-def clone(make_policy, demonstrations, name):
-    """Train one policy for every seed, all at once, and return the actors that play them."""
-    policies = [make_policy(seed) for seed in SEEDS]
-    runs = train_ensemble(policies, demonstrations, SETTINGS, SEEDS, device, name)
-    if any(run.interrupted for run in runs):
-        raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
-    return [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
-
-
-def drive(actors, task, episodes=100):
-    """Let every actor drive from fresh starts."""
-    generators = [torch.Generator(device).manual_seed(1000 + seed) for seed in SEEDS]
-    pairs = zip(actors, generators, strict=True)
-    return [evaluate(task, actor, generator, episodes) for actor, generator in pairs]
-
-
 # %% tags=["train"]
 print(
     f"{count_parameters(Independent(0)):,} and {count_parameters(Autoregressive(0)):,} parameters"
@@ -2036,8 +2020,10 @@ classes = {"independent": Independent, "autoregressive": Autoregressive}
 actors, results = {}, {}
 for road, task in roads.items():
     for name, make_policy in classes.items():
-        actors[road, name] = clone(make_policy, demonstrations[road], f"{name}, {road}")
-        results[road, name] = drive(actors[road, name], task)
+        title = f"{name}, {road}"
+        runs = clone(make_policy, demonstrations[road], SETTINGS, SEEDS, device, title)
+        actors[road, name] = players(runs)
+        results[road, name] = drive(actors[road, name], task, SEEDS)
 
 # %% tags=["train"]
 class_looks = {"independent": "categorical", "autoregressive": "autoregressive"}

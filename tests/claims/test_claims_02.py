@@ -17,6 +17,7 @@ from scipy.stats import binom
 from imitation_lab.collection import demonstrate
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate, pool
+from imitation_lab.experiment import clone, players
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.toys import three_lanes
 from imitation_lab.widgets.bins import summary
@@ -231,15 +232,8 @@ def actors(notebook, demonstrations):
         makers[count] = lambda seed, count=count: notebook.Categorical(seed, count)
     trained = {}
     for name, make in makers.items():
-        runs = notebook.train_ensemble(
-            [make(seed) for seed in FRESH_SEEDS],
-            demonstrations,
-            notebook.SETTINGS,
-            FRESH_SEEDS,
-            "cpu",
-            progress=False,
-        )
-        trained[name] = [notebook.ChunkPlayer(run.policy, *run.normalizers) for run in runs]
+        runs = clone(make, demonstrations, notebook.SETTINGS, FRESH_SEEDS, "cpu")
+        trained[name] = players(runs)
     return trained
 
 

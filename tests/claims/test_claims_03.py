@@ -12,6 +12,7 @@ import torch
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.envs import Fork
+from imitation_lab.experiment import drive
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.networks import count_parameters
 from imitation_lab.policies.gaussian import GaussianPolicy
@@ -168,8 +169,10 @@ def road(notebook):
     return SimpleNamespace(
         actors=actors,
         rates={
-            name: torch.tensor([result.success.rate for result in notebook.drive(players, task)])
-            for name, players in actors.items()
+            name: torch.tensor(
+                [result.success.rate for result in drive(own, task, range(len(own)))]
+            )
+            for name, own in actors.items()
         },
         unseen=demonstrate(task, drivers, 50, seeded(2000)),
     )
