@@ -24,11 +24,7 @@ export function makePosteriorPanel() {
   const parts = {
     axisLeft: svg("g"),
     axisBottom: svg("g"),
-    title: svg(
-      "text",
-      { x: 2, y: 14, class: "quiet" },
-      "data points that count (effective number)",
-    ),
+    title: svg("text", { x: 2, y: 14, class: "quiet" }, "effective number of data points"),
     way: svg("path", { class: "count-line" }),
     now: svg("circle", { r: 5.5, class: "now" }),
     label: svg("text", { class: "strong halo", "text-anchor": "middle" }),

@@ -28,7 +28,7 @@ export function makeSceneKeeper(model) {
       }
       return scene;
     },
-    /** Integrate more of the scene's particles, and tell whether some are left. */
+    /** Integrate more of the scene's particles, and tell whether that changed the picture. */
     advance: (started) => advanceScene(started, weights),
   };
 }
@@ -80,13 +80,13 @@ function meanOf(data) {
 }
 
 function advanceScene(scene, weights) {
-  const start = performance.now();
+  const [start, before] = [performance.now(), scene.done];
   while (scene.done < scene.particles && performance.now() - start < BUDGET) {
     const end = Math.min(scene.done + BATCH, scene.particles);
     for (; scene.done < end; scene.done++)
       integrateParticle(scene, (scene.first + scene.done) % scene.particles, weights);
   }
-  return scene.done < scene.particles;
+  return scene.done > before;
 }
 
 /** How far from the data particles land on average: known once all are integrated. */
