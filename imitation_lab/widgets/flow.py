@@ -98,8 +98,8 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
         self._particles = particles
         names = [choice[0].name for choice in self._choices]
         kwargs.setdefault("scene", [*names, OWN][0])
+        self._hand_over()  # first: what is there already goes to the browser in one message
         super().__init__(**kwargs)
-        self._hand_over()
 
     def _hand_over(self) -> None:
         packed = self._packed = pack(self._choices, self._particles)

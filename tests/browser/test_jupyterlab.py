@@ -139,6 +139,7 @@ def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_n
         ("ChooseTheBins", "slider", "Number of bins", "ArrowRight", "num_bins"),
         ("DragTheComponents", "slider", "Mean of component 1", "PageUp", "components"),
         ("ChooseTheOrder", "button", "Ring", "Enter", "actions"),
+        ("FollowTheFlow", "slider", "Time", "PageUp", "time"),
     ],
 )
 def test_every_widget_answers_the_keyboard_and_tells_the_kernel(
