@@ -14,11 +14,92 @@
 
 # %% [markdown]
 # # 5 · Flow matching
+#
+# Noise is easy to draw, and good actions are hard to draw. Can a network turn the one into the other?
+#
+# That is the lecture's third generative model for policies, *iteratively denoise*. It needs no bins, no order and no
+# number of components. $\pi_0$, GR00T and Diffusion Policy steer robots with it. And its loss is a regression:
+# the squared error of notebook 1, which could not tell left from right. What has changed?
+#
+# **When you have finished it, you can**
+#
+# - say why regression from noise to actions fails, and why regression to a *velocity* does not;
+# - write the loss of flow matching, and say why its best value is not zero;
+# - compute the exact field that a perfect network would learn, and measure a network against it;
+# - follow a field by Euler's method and by the midpoint method, and say what a step costs and what it buys;
+# - drive the fork with a flow, and watch it make up its mind;
+# - turn a noise prediction into a velocity, and so DDPM into flow matching.
+#
+# You need notebook 1 (the conditional mean) and the Gaussian's density. The experiments take about a minute on a
+# laptop. Most answers are one to five lines.
 
 # %%
+import math
 from itertools import pairwise
+from time import perf_counter
 
 import torch
+from IPython.display import Markdown, display
+from matplotlib import pyplot as plt
+
+from imitation_lab.collection import demonstrate
+from imitation_lab.comparison import comparison_table, fork_drivers, recorded_comparison
+from imitation_lab.envs import Fork
+from imitation_lab.evaluation import pool
+from imitation_lab.experiment import clone, drive, players
+from imitation_lab.networks import MLP, count_parameters
+from imitation_lab.normalizer import Normalizer
+from imitation_lab.plots import (
+    DRIVER_LOOKS,
+    POLICY_LOOKS,
+    format_side,
+    plot_commands,
+    plot_excess_nats,
+    plot_rollouts,
+    plot_sides,
+    plot_success_by_road,
+    show,
+    use_course_style,
+)
+from imitation_lab.plots.flows import PLANE, plot_arrows, plot_mixtures, plot_paths
+from imitation_lab.plots.planes import plot_plane
+from imitation_lab.testing import check_answered
+from imitation_lab.toys import ring, steer_or_brake
+from imitation_lab.training import TrainingSettings, best_device, minimize
+from imitation_lab.types import Policy
+from imitation_lab.widgets import FlowScene, FollowTheFlow
+
+use_course_style()
+device = best_device()
+
+
+def answered(value, name):
+    """Return what your function returned, or say that its answer is still missing."""
+    check_answered(value, name)
+    return value
+
+
+# %% [markdown]
+# ## Idea 0
+#
+# Notebook 4's two data sets serve again: *left and brake, or right and speed up*, and the ring. There are 200 actions of
+# each. We normalise them to mean zero and standard deviation one, so that they spread about as far as
+# standard normal noise.
+#
+# The simplest plan has three lines. Draw an action from the data. Draw some noise. Train a network to turn this noise into
+# this action. Repeat. Afterwards, fresh noise goes in, and a fresh action should come out.
+#
+# Before you go on: will it work? What does the network learn?
+
+
+# %%
+def actions_of(toy, seed, count=200):
+    """Draw actions of a toy, in normalised units: mean zero, standard deviation one."""
+    drawn = toy.sample(count, torch.Generator().manual_seed(seed))
+    return Normalizer.fit(drawn).normalize(drawn)
+
+
+DATA = {"two corners": actions_of(steer_or_brake(), 0), "ring": actions_of(ring(), 1)}
 
 # %% [markdown] question="idea0_loss" points=[1, 1, 1, 1, 2, 1]
 # ### Question 5.1 · Idea 0
@@ -326,6 +407,70 @@ def idea0_loss__by_distributions(model, actions, generator):
     return (model(noise) - actions).square().mean(dim=0).sum()
 
 
+# %%
+def draw_rows(data, generator, batch=256):
+    """Draw a batch of actions from the data, with replacement."""
+    return data[torch.randint(len(data), (batch,), generator=generator)]
+
+
+def train_idea0(data, seed=0):
+    """Train a network by idea 0, and return it."""
+    generator = torch.Generator().manual_seed(seed)
+    model = MLP(2, 2, width=64, generator=generator)
+
+    def loss():
+        return answered(idea0_loss(model, draw_rows(data, generator), generator), "idea0_loss")
+
+    minimize(loss, model.parameters(), steps=800, learning_rate=1e-2)
+    return model
+
+
+# %% tags=["train"]
+noise = torch.randn(1000, 2, generator=torch.Generator().manual_seed(1))
+figure, panels = plt.subplots(1, 4, figsize=(11, 3.3), sharex=True, sharey=True)
+for pair, (name, actions) in zip((panels[:2], panels[2:]), DATA.items(), strict=True):
+    made = train_idea0(actions)(noise).detach()
+    plot_plane(pair[0], actions, "expert", limit=PLANE).set_title(f"{name}: the drivers")
+    pair[1].plot(*noise[:300].T, ls="", marker=".", ms=2, color="0.7")
+    plot_plane(pair[1], made, "regression", limit=PLANE).set_title(f"{name}: idea 0")
+    print(
+        f"{name}: standard deviation {actions.std():.3f} of the actions, {made.std():.3f} of idea 0's"
+    )
+for axes in panels:
+    axes.set(xlabel="steer, normalised", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+panels[0].set_ylabel("speed, normalised")
+show(
+    figure,
+    alt="Four planes. The drivers' actions form two clusters, and a ring. What idea 0 makes of a cloud of noise is one "
+    "point in the middle, both times.",
+    caption="Grey: noise. Idea 0 turns all of 1,000 draws into nearly the same action (×), one that nobody took.",
+)
+
+# %% [markdown]
+# It learnt the mean. Every noise becomes nearly the same action, and it is the one between the drivers.
+#
+# Why? Noise and action were drawn independently: **the noise says nothing about which action it was paired with**. The
+# same noise comes back with another action the next time. So of all functions of the noise the best is a constant, and
+# by notebook 1 the best constant is the mean:
+#
+# $$
+# \arg\min_f \; \mathbb{E}\,\lVert f(\epsilon) - a \rVert^2 = \mathbb{E}[a \mid \epsilon] = \mathbb{E}[a].
+# $$
+#
+# The lecture says it this way: *the model has no reason to use the noise to map to different datapoints.*
+#
+# ## Which way from here?
+#
+# So let us ask for less. Do not ask the noise where to *end*. Draw a straight line from the noise $x_0$ to the action
+# $x_1$, and stop somewhere on the way, at a time $t$ between 0 and 1:
+#
+# $$
+# x_t = (1 - t)\, x_0 + t\, x_1, \qquad \frac{d x_t}{d t} = x_1 - x_0.
+# $$
+#
+# Now ask: *you are here, and this is the time. Which way do you go?* At $t = 0$ the point is nothing but noise, and
+# knows nothing, as before. But at $t = 0.5$ half of it is action already. It may well tell where it is going.
+
 # %% [markdown] question="interpolate" points=[1, 1, 2, 1]
 # ### Question 5.2 · A straight line
 #
@@ -524,6 +669,33 @@ def interpolate__as_a_list_of_arrays(x0, x1, t):
     share = t.numpy()[:, None]
     return [(1 - share) * x0.numpy() + share * x1.numpy(), (x1 - x0).numpy()]
 
+
+# %% tags=["train"]
+generator = torch.Generator().manual_seed(2)
+ends = draw_rows(DATA["two corners"], generator, 400)
+starts = torch.randn(ends.shape, generator=generator)
+figure, panels = plt.subplots(1, 5, figsize=(12, 2.8), sharex=True, sharey=True)
+for axes, now in zip(panels, (0, 0.25, 0.5, 0.75, 1), strict=True):
+    points, _ = answered(interpolate(starts, ends, torch.full((400,), float(now))), "interpolate")
+    plot_plane(axes, points, "flow", limit=PLANE).set_title(f"t = {now}")
+    axes.set(xticks=(-2, 0, 2), yticks=(-2, 0, 2), xlabel="steer")
+panels[0].set_ylabel("speed")
+show(
+    figure,
+    alt="Five clouds. A round cloud of noise at time 0 stretches, parts in the middle, and has become two small clusters "
+    "at time 1.",
+    caption="400 lines from noise to action, at five times. When does a point begin to tell where it is going?",
+)
+
+# %% [markdown]
+# A network that predicts the velocity $v(x_t, t)$ is trained by regression again. In the lecture's words:
+#
+# 1. randomly sample a datapoint $x_1$ and noise $x_0$;
+# 2. sample a time $t$;
+# 3. linearly interpolate to $x_t$;
+# 4. minimise $\lVert v(x_t, t) - (x_1 - x_0) \rVert^2$.
+#
+# For a policy, the network sees the observation as well.
 
 # %% [markdown] question="flow_matching_loss" points=[1, 1, 2, 2, 1, 1]
 # ### Question 5.3 · The loss
@@ -1029,6 +1201,109 @@ def flow_matching_loss__by_shuffled_strata(velocity, actions, observations, gene
     return error.square().sum() / batch
 
 
+# %%
+class Field(torch.nn.Module):
+    """A network that predicts the velocity of points in the plane. There is nothing to observe."""
+
+    def __init__(self, seed, width=64):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.network = MLP(3, 2, width, generator=generator)
+
+    def forward(self, points, times, observations=None):
+        return self.network(torch.cat([points, times.unsqueeze(1)], dim=1))
+
+
+def train_field(data, seed=0, steps=1200):
+    """Train a field by flow matching. Return it, and the loss at every step."""
+    generator = torch.Generator().manual_seed(seed)
+    field = Field(seed)
+
+    def loss():
+        actions = draw_rows(data, generator)
+        nothing = torch.zeros(len(actions), 0)  # no observations
+        value = flow_matching_loss(field, actions, nothing, generator)
+        return answered(value, "flow_matching_loss")
+
+    return field, minimize(loss, field.parameters(), steps, learning_rate=1e-2)
+
+
+# %% tags=["train"]
+fields, curves = {}, {}
+for name, actions in DATA.items():
+    fields[name], curves[name] = train_field(actions)
+
+figure, axes = plt.subplots(figsize=(5.6, 2.8))
+for name, curve in curves.items():
+    axes.plot(curve.unfold(0, 50, 10).mean(dim=1), label=name)
+axes.set(xlabel="gradient steps", ylabel="loss", ylim=(0, None))
+axes.xaxis.set_major_formatter(lambda value, position: f"{10 * value:.0f}")
+axes.legend()
+show(
+    figure,
+    alt="The loss against gradient steps. Both curves fall at first, and then stay level: near 2 for the two corners, "
+    "and near 2.8 for the ring.",
+    caption="Each point is a mean over 50 steps. The loss stops falling long before it is zero.",
+)
+
+# %% [markdown]
+# The loss falls, and then it stays: near 2 for the two corners, near 2.8 for the ring. Is the network too small? Should we
+# train longer? Do not try. Look at the lines instead.
+
+# %% tags=["train"]
+generator = torch.Generator().manual_seed(3)
+ends = draw_rows(DATA["two corners"], generator, 40_000)
+starts = torch.randn(ends.shape, generator=generator)
+points, ways = answered(interpolate(starts, ends, torch.full((len(ends),), 0.4)), "interpolate")
+place = torch.tensor([0.4, 0.2])
+passing = ways[(points - place).norm(dim=1) < 0.1]
+
+figure, (crossing, here) = plt.subplots(1, 2, figsize=(8, 3.9))
+plot_paths(crossing, torch.stack([starts[:60], ends[:60]])).set_title("60 lines")
+crossing.legend(loc="lower right", fontsize=8)
+to_scale = {"angles": "xy", "scale_units": "xy", "scale": 1}
+here.quiver(*place.expand(30, 2).T, *(0.5 * passing[:30].T), color="0.65", width=4e-3, **to_scale)
+mean, color = 0.5 * passing.mean(dim=0), POLICY_LOOKS["flow"].color
+here.quiver(*place, *mean, color=color, width=1.5e-2, **to_scale)
+here.set(title="One place, t = 0.4: who passes?", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+for axes, ticks in ((crossing, (-2, 0, 2)), (here, (-1, 0, 1))):
+    axes.set(xlabel="steer", ylabel="speed", xticks=ticks, yticks=ticks, aspect="equal")
+share = float((passing.sum(dim=1) > 0).float().mean())
+print(
+    f"of the lines that pass there, {100 * share:.0f} % go right and up, the others left and down"
+)
+show(
+    figure,
+    alt="Left: lines from a cloud of noise to two clusters, crossing each other. Right: thirty thin arrows at one place, "
+    "most to the upper right and some to the lower left, and one thick, short arrow, their mean.",
+    caption="Lines cross. At one place and one time, different lines go different ways; the thick arrow is their mean.",
+)
+
+# %% [markdown]
+# **Lines cross.** At one place and one time pass lines to both corners. The network sees place and time, and no more. So
+# it cannot tell which of the lines it is on, and the squared error makes it predict their mean,
+#
+# $$
+# v^*(x, t) = \mathbb{E}[\, x_1 - x_0 \mid x_t = x \,].
+# $$
+#
+# The mean again! Is that not what ruined idea 0? No: this is a mean of *velocities*, at one place and one time. As the
+# point moves on, the lines that still pass become more and more of one kind.
+#
+# ## The exact field
+#
+# With a finite data set $d_1, \dots, d_K$ we need no network to compute $v^*$. Suppose a line ends at $d_k$. Then at time $t$ it
+# is at $t\, d_k$, plus $(1 - t)$ times standard normal noise. So by Bayes' rule, among all lines that are at $x$ at time $t$,
+# the share that ends at $d_k$ is
+#
+# $$
+# p(d_k \mid x_t = x) = \underset{k}{\operatorname{softmax}}
+# \left( - \frac{\lVert x - t\, d_k \rVert^2}{2\, (1 - t)^2} \right).
+# $$
+#
+# A line that is at $x$ and ends at $d_k$ has the velocity $\frac{d_k - x}{1 - t}$: the way that is left, in the time that is
+# left. The exact field averages these velocities with those shares.
+
 # %% [markdown] question="exact_velocity" points=[1, 1, 2, 1, 1]
 # ### Question 5.4 · The exact field
 #
@@ -1329,6 +1604,114 @@ def exact_velocity__by_the_score(x, t, data):
     by_score = (x + (1 - t)[:, None] * score) / t[:, None].clamp(min=1e-9)
     return torch.where(early[:, None], data.mean(0) - x, by_score).detach()
 
+
+# %%
+def exact_field(data):
+    """Return the exact field of a data set, as a function of points, times and observations."""
+
+    def velocity(points, times, observations=None):
+        return answered(exact_velocity(points, times, data), "exact_velocity")
+
+    return velocity
+
+
+# %% tags=["train"]
+name = "two corners"
+learned, exact = fields[name], exact_field(DATA[name])
+kinds = {
+    "learned": (learned, POLICY_LOOKS["flow"].color),
+    "exact": (exact, POLICY_LOOKS["expert"].color),
+    "learned − exact": (
+        lambda points, times: learned(points, times) - exact(points, times),
+        POLICY_LOOKS["regression"].color,
+    ),
+}
+figure, panels = plt.subplots(3, 4, figsize=(9.6, 7.6), sharex=True, sharey=True)
+for row, (kind, (velocity, color)) in zip(panels, kinds.items(), strict=True):
+    row[0].set_ylabel(f"{kind}\n\nspeed")
+    for axes, now in zip(row, (0.0, 0.3, 0.6, 0.9), strict=True):
+        axes.plot(*DATA[name].T, ls="", marker=".", ms=2, color="0.75")
+        plot_arrows(axes, velocity, now, color)
+        axes.set(xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+for axes, now in zip(panels[0], (0, 0.3, 0.6, 0.9), strict=True):
+    axes.set_title(f"t = {now}")
+for axes in panels[2]:
+    axes.set_xlabel("steer")
+show(
+    figure,
+    alt="Twelve planes of arrows. At time 0 all arrows point to the middle. Later they part along a diagonal, and each half points to "
+    "its corner. The learned and the exact field look alike, and the arrows of their difference are short, longest far out.",
+    caption="Every arrow goes a quarter of the way to where its point would end if it went straight on.",
+)
+
+# %% [markdown]
+# At $t = 0$ all arrows point to the mean of the data: nothing is known yet. Later a watershed runs between the corners, and
+# on each side the arrows agree. The network has never seen this field. It has only seen single lines, each with a way of its
+# own, and from these it learnt their mean. Where it is off, far out and late, hardly any line ever passes.
+#
+# Now we can say what the loss is made of. For *any* field $v$,
+#
+# $$
+# \underbrace{\mathbb{E}\,\lVert v - (x_1 - x_0) \rVert^2}_{\text{loss}}
+# = \underbrace{\mathbb{E}\,\lVert v^* - (x_1 - x_0) \rVert^2}_{\text{floor: how much crossing lines differ}}
+# + \underbrace{\mathbb{E}\,\lVert v - v^* \rVert^2}_{\text{error of the field}}.
+# $$
+#
+# It is notebook 1's decomposition, variance plus squared distance from the mean, at every place and time.
+
+
+# %%
+@torch.no_grad()
+def split_loss(velocity, data, seed=0, count=20_000, repeats=5):
+    """Return a field's loss, the floor under it, and the field's error, averaged over random lines."""
+    generator, exact = torch.Generator().manual_seed(seed), exact_field(data)
+    parts = []
+    for _ in range(repeats):  # in portions: the exact field looks at every line and every action
+        ends = draw_rows(data, generator, count)
+        starts = torch.randn(ends.shape, generator=generator)
+        times = torch.rand(count, generator=generator)
+        points, wanted = answered(interpolate(starts, ends, times), "interpolate")
+        best, given = exact(points, times), velocity(points, times)
+        pairs = [(given, wanted), (best, wanted), (given, best)]
+        parts.append([float((one - other).square().sum(dim=1).mean()) for one, other in pairs])
+    return torch.tensor(parts).mean(dim=0).tolist()
+
+
+# %% tags=["train"]
+print(f"{'':14}{'loss':>9}{'floor':>9}{'error':>9}{'floor + error':>16}")
+for name, actions in DATA.items():
+    loss, floor, error = split_loss(fields[name], actions)
+    print(f"{name:14}{loss:9.3f}{floor:9.3f}{error:9.3f}{floor + error:16.3f}")
+
+# %% [markdown]
+# The two sides agree within a hundredth. And less than a tenth of the loss is the network's fault. The rest is the
+# floor, and no network gets below it. When you train a flow, **the loss tells little of how good it is**: compare losses
+# with each other, not with zero.
+
+# %% [markdown] question="best_loss" points=[]
+# ### Question 5.5 · Not zero
+#
+# Why is the best possible loss of flow matching not zero? When would it be zero? And a colleague's flow has reached its
+# floor, and says: "so the network has memorised my demonstrations". Is that so? What would its samples be?
+
+# %% [markdown] tags=["solution"]
+# The network sees a place, a time and an observation, and through one place pass lines with different ends and different
+# beginnings. Their velocities differ, and the best prediction is the mean; what is left is the variance of the velocities around it.
+# It would be zero if no two lines ever crossed: with a single action in the data, or if noise and actions were paired
+# in such a way that the noise determines the action. The colleague is right. At the floor the field is the exact field of the
+# demonstrations, and that leads every noise to one of the demonstrated actions: nothing new ever comes out. That a flow
+# generalises is owed to the fact that its network does *not* reach the floor, but stays smooth.
+
+# %% [markdown]
+# ## Following the field
+#
+# A field is of no use until somebody follows it. At test time, draw noise, and then go where the field points: solve the
+# differential equation $\frac{dx}{dt} = v(x, t)$ from $t = 0$ to $t = 1$. The lecture does it by Euler's method. For
+# $t \in \{0, \delta, 2 \delta, \dots, 1 - \delta\}$,
+#
+# $$
+# x_{t + \delta} = x_t + \delta \, v(x_t, t).
+# $$
 
 # %% [markdown] question="euler_sample" points=[1, 1, 2, 1, 1]
 # ### Question 5.6 · Euler
@@ -1677,6 +2060,62 @@ def euler_sample__by_linspace(velocity, x0, num_steps, observations):
     return x
 
 
+# %% [markdown]
+# Let us follow the *exact* field of the two corners, so that nobody can blame the network. How many steps does it take? Guess first:
+# what comes out after a single one?
+
+
+# %%
+def up_to(velocity, last):
+    """Return a field that, followed from 0 to 1, does what the given one does from 0 to `last`."""
+    return lambda points, times, observations: last * velocity(points, last * times, observations)
+
+
+def path_of(velocity, start, num_steps):
+    """Return all stops of `num_steps` Euler steps: follow the field ever further, and start again."""
+    stops = [start]
+    for taken in range(1, num_steps + 1):
+        field = up_to(velocity, taken / num_steps)
+        stops.append(answered(euler_sample(field, start, taken, start), "euler_sample"))
+    return torch.stack(stops)
+
+
+# %% tags=["train"]
+start = torch.randn(150, 2, generator=torch.Generator().manual_seed(4))
+figure, panels = plt.subplots(1, 4, figsize=(11.4, 3.5), sharex=True, sharey=True)
+for axes, num_steps in zip(panels, (1, 2, 5, 20), strict=True):
+    plot_paths(axes, path_of(exact_field(DATA["two corners"]), start, num_steps))
+    axes.set_title("1 step" if num_steps == 1 else f"{num_steps} steps")
+    axes.set(xlabel="steer", xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+panels[0].set_ylabel("speed")
+panels[0].legend(loc="lower right", fontsize=8)
+show(
+    figure,
+    alt="Paths of 150 points. With one step all end at one point in the middle. With two they end on a line between the corners, with "
+    "five near the corners, with twenty in two clusters, on curved paths.",
+    caption="The exact field of the two corners, followed from the same noise. Only the number of steps differs.",
+)
+
+# %% tags=["train"]
+print("steps   standard deviation of the samples")
+for num_steps in (1, 2, 5, 20):
+    ends = path_of(exact_field(DATA["two corners"]), start, num_steps)[-1]
+    print(f"{num_steps:5} {float(ends.std(dim=0).mean()):12.2g}")
+
+# %% [markdown]
+# With one step, *all* samples end in the mean. Of course: at $t = 0$ the exact field is $\mathbb{E}[x_1] - x$, so
+# $x + 1 \cdot v^*(x, 0) = \mathbb{E}[x_1]$. One step of flow matching **is** idea 0. What is left of the standard deviation is float32's
+# rounding.
+#
+# The paths are curved although every line that was trained on is straight. In the beginning all go towards the mean. On the way,
+# more and more is known, and they bend to one corner. The steps are what gives them time to make up their mind.
+#
+# ## A better step?
+#
+# Euler's step uses the velocity at its beginning all the way through. By the middle of the step that is stale. So look ahead:
+# go half a step, ask there, come back, and take the whole step with what you learnt. This is the **midpoint method**. It asks
+# twice in every step.
+
 # %% [markdown] question="midpoint_sample" points=[1, 2, 1, 1, 1]
 # ### Question 5.7 · The midpoint
 #
@@ -2015,8 +2454,307 @@ def midpoint_sample__by_half_euler_steps(velocity, x0, num_steps, observations):
     return x
 
 
+# %% [markdown]
+# Is it worth it? The *order* of a method says how fast its error falls with the number of steps $n$: like $1/n$ for order 1,
+# like $1/n^2$ for order 2. In a plot with two logarithmic axes these are straight lines of slope $-1$ and $-2$. Our reference
+# is the midpoint method with 512 steps.
+#
+# There is a catch, and you may have guessed it: the division by $1 - t$. Near the end the exact field of *points* becomes
+# infinitely steep. So we measure twice, up to $t = 0.8$, and all the way.
+
+
+# %%
+STEPS = (4, 8, 16, 32, 64)
+SAMPLERS = {"euler": euler_sample, "midpoint": midpoint_sample}
+
+
+@torch.no_grad()
+def follow(name, velocity, start, num_steps):
+    """Return where a sampler's steps lead. There is nothing to observe: the noise stands in."""
+    return answered(SAMPLERS[name](velocity, start, num_steps, start), f"{name}_sample")
+
+
+def solver_errors(velocity, seed=0, count=200):
+    """Return how far each sampler ends from where the field leads, on average, for each of STEPS."""
+    start = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed))
+    right = follow("midpoint", velocity, start, 512)
+    return {
+        name: [float((follow(name, velocity, start, n) - right).norm(dim=1).mean()) for n in STEPS]
+        for name in SAMPLERS
+    }
+
+
+def slope_of(errors):
+    """Return the slope of errors over STEPS, both in logarithms: minus the order."""
+    x, y = torch.tensor(STEPS).log(), torch.tensor(errors).log()
+    return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
+
+
+def energy_distance(samples, data):
+    """Return how far two clouds are from having the same distribution: zero if they have it."""
+    across = torch.cdist(samples, data).mean()
+    within = (torch.cdist(cloud, cloud).mean() for cloud in (samples, data))
+    return float(2 * across - sum(within))
+
+
+# %% tags=["train"]
+field = exact_field(DATA["ring"])
+roads = {"up to t = 0.8": up_to(field, 0.8), "all the way": field}
+looks = {"euler": ("flow", "-"), "midpoint": ("mixture", "--")}
+figure, panels = plt.subplots(1, 3, figsize=(11.4, 3.3))
+for axes, (title, velocity) in zip(panels[:2], roads.items(), strict=True):
+    for name, errors in solver_errors(velocity).items():
+        look, style = POLICY_LOOKS[looks[name][0]], looks[name][1]
+        label = f"{name}: slope {slope_of(errors):.2f}".replace("-", "−")
+        axes.loglog(STEPS, errors, color=look.color, marker=look.marker, ls=style, label=label)
+    axes.set(title=f"The exact field, {title}", xlabel="steps", ylabel="mean error", xticks=STEPS)
+    axes.set_xticklabels(STEPS)
+    axes.minorticks_off()
+    axes.legend(fontsize=8)
+start = torch.randn(2000, 2, generator=torch.Generator().manual_seed(5))
+for name, asks in {"euler": (1, 2, 3, 5, 10, 20, 50), "midpoint": (2, 4, 6, 10, 20, 50)}.items():
+    per_step = 1 if name == "euler" else 2
+    clouds = [follow(name, fields["ring"], start, n // per_step) for n in asks]
+    look, style = POLICY_LOOKS[looks[name][0]], looks[name][1]
+    distances = [energy_distance(cloud, DATA["ring"]) for cloud in clouds]
+    panels[2].loglog(asks, distances, color=look.color, marker=look.marker, ls=style, label=name)
+panels[2].set(title="The learned field", xlabel="evaluations of the field")
+panels[2].set_ylabel("energy distance to the data")
+panels[2].set_xticks((1, 2, 5, 10, 20, 50), labels=(1, 2, 5, 10, 20, 50))
+panels[2].minorticks_off()
+panels[2].legend(fontsize=8)
+show(
+    figure,
+    alt="Three plots with logarithmic axes. Up to time 0.8 Euler's error falls with slope minus 1 and the midpoint's with slope minus 2. All the way to 1, "
+    "both fall more slowly. On the learned field, the midpoint method is ahead at each number of evaluations, and level from about ten on.",
+    caption="The ring. Left and middle: where single points end, against a reference with 512 steps. Right: how well the cloud of samples fits.",
+)
+
+# %% [markdown]
+# Up to $t = 0.8$ the orders are what the books say. All the way, the midpoint method loses its second order: near the end the field
+# is too steep for steps of this length.
+#
+# Now look at the right panel, at what we really want. There the axis counts *evaluations*, which is what a robot pays for: a midpoint
+# step takes two. On the ring it pays. With as many evaluations the midpoint method is closer to the data, and with ten it
+# has arrived: more evaluations bring nothing, since what is left is the network's. Will it pay on the road as well? Guess.
+
+# %% [markdown] question="one_step" points=[]
+# ### Question 5.8 · One step
+#
+# The field is exact, and still one step fails. Why? And what would have to hold of the lines from noise to data so that one
+# step were enough?
+
+# %% [markdown] tags=["solution"]
+# Exact means that the velocity at a place and a time is the mean over the lines that pass there then. At time 0 all lines pass
+# everywhere, so the velocity leads to the mean of the data, and one step goes there. The error is not the field's: the field changes along the
+# way, and one step cannot follow. One step would be enough if the velocity did not change along the path, that is, if the paths of the
+# field were straight lines. They are when the lines that were trained on do not cross: then only one line passes each place, and the field
+# follows it. To get there one has to pair noise with actions more cleverly than at random, for instance so that the pairs lie close to
+# each other, or with the pairs that a trained flow itself makes. Two stretch goals do this.
+
+# %% [markdown]
+# ## The fork
+#
+# Now for a policy. The velocity sees the observation too, $v(x_t, t \mid o)$: for each observation there is a field of its own, and where
+# drivers disagree that field has a watershed. All else is as before. Points are actions, both numbers at once, in
+# normalised units. Nobody chooses bins, an order, or how many modes there are.
+
+
+# %%
+class FlowDriver(Policy):
+    """A network that predicts velocities, with your `flow_matching_loss` and your samplers."""
+
+    def __init__(self, seed, width=105):
+        super().__init__(observation_dim=8, action_dim=2)
+        self.num_steps, self.sampler = 10, "euler"
+        generator = torch.Generator().manual_seed(seed)
+        self.network = MLP(2 + 1 + 8, 2, width, generator=generator)
+
+    def velocity(self, points, times, observations):
+        return self.network(torch.cat([points, times.unsqueeze(1), observations], dim=1))
+
+    def loss(self, observations, actions, generator=None):
+        loss = flow_matching_loss(self.velocity, actions.squeeze(1), observations, generator)
+        return answered(loss, "flow_matching_loss")
+
+    def sample(self, observations, generator=None):
+        noise = torch.randn(len(observations), 2, generator=generator, device=observations.device)
+        actions = SAMPLERS[self.sampler](self.velocity, noise, self.num_steps, observations)
+        return answered(actions, f"{self.sampler}_sample").unsqueeze(1)
+
+
+# %% [markdown]
+# It has about 12,600 parameters, like the policies of notebook 4, and learns from the same road: two drivers, a hundred starts
+# each, who decide 0.8 m before the obstacle. Ten seeds are trained at once.
+
+# %%
+SEEDS = range(10)
+SETTINGS = TrainingSettings(steps=1800, batch_size=128, learning_rate=1e-2)
+STEP_COUNTS = {"euler": (1, 2, 3, 5, 10, 20), "midpoint": (1, 2, 5, 10)}
+
+
+def drive_with(actors, task, sampler, num_steps, seeds=SEEDS):
+    """Let policies drive with a sampler, and so many of its steps for each action."""
+    for actor in actors:
+        actor.policy.sampler, actor.policy.num_steps = sampler, num_steps
+    return drive(actors, task, seeds)
+
+
+def milliseconds(actor, observation, num_steps, repeats=40):
+    """Return how long it takes to choose one action by Euler steps: the shortest of several tries."""
+    policy, generator = actor.policy, torch.Generator(observation.device)
+    policy.sampler, policy.num_steps = "euler", num_steps
+    times = []
+    for _ in range(repeats):
+        started = perf_counter()
+        with torch.inference_mode():
+            policy.sample(observation, generator)
+        times.append(1000 * (perf_counter() - started))
+    return min(times)
+
+
+# %% tags=["train"]
+task = Fork()
+demonstrations = demonstrate(task, fork_drivers(task), 100, torch.Generator().manual_seed(0))
+print(f"{count_parameters(FlowDriver(0)):,} parameters")
+actors = players(clone(FlowDriver, demonstrations, SETTINGS, SEEDS, device, "flow"))
+drives = {
+    (sampler, n): drive_with(actors, task, sampler, n)
+    for sampler, counts in STEP_COUNTS.items()
+    for n in counts
+}
+one = torch.zeros(1, 8, device=device)
+waits = {n: milliseconds(actors[0], one, n) for n in STEP_COUNTS["euler"]}
+
+# %% tags=["train"]
+figure, (success, latency) = plt.subplots(1, 2, figsize=(8.6, 3.0))
+for sampler, counts in STEP_COUNTS.items():
+    look, style = POLICY_LOOKS[looks[sampler][0]], looks[sampler][1]
+    asks = [n if sampler == "euler" else 2 * n for n in counts]
+    rates = [pool(drives[sampler, n]) for n in counts]
+    heights = [100 * rate.rate for rate in rates]
+    ends = [
+        [100 * abs(bound - rate.rate) for rate in rates for bound in rate.interval[side : side + 1]]
+        for side in (0, 1)
+    ]
+    success.errorbar(
+        asks,
+        heights,
+        ends,
+        color=look.color,
+        marker=look.marker,
+        ls=style,
+        capsize=3,
+        label=sampler,
+    )
+    for n, rate in zip(counts, rates, strict=True):
+        print(f"{sampler}, {n} steps: {rate}")
+success.set(ylabel="reaches the goal, %", ylim=(0, 104), xscale="log")
+success.set_xticks((1, 2, 5, 10, 20), labels=(1, 2, 5, 10, 20))
+success.minorticks_off()
+success.legend()
+look = POLICY_LOOKS["flow"]
+latency.plot(list(waits), list(waits.values()), color=look.color, marker=look.marker)
+latency.set(ylabel="milliseconds per action", ylim=(0, None))
+for axes in (success, latency):
+    axes.set_xlabel("evaluations of the network per action")
+show(
+    figure,
+    alt="Left: success against evaluations. Euler: about a quarter with one, nearly nine in ten with two, and level above 95 per cent from "
+    "ten on. The midpoint method is level from its first step, two evaluations. Right: the time per action grows in a straight line.",
+    caption="Ten seeds with 100 episodes for every point. On the right, one observation at a time.",
+)
+
+# %% [markdown]
+# The loss is a regression, and it drives: with ten Euler steps more than 95 % of the episodes reach the goal. With one step, most do
+# not. That is the same network. **Most of what a flow knows, it says after the first step.** And each evaluation costs
+# one pass of the network, no more and no less.
+#
+# The surprise is the midpoint method. Its very first step, two evaluations, arrives more often than two Euler steps, and about as often as
+# three. Look at what that step does: it goes halfway towards the mean, asks *there*, at $t = 0.5$, where the sides
+# have begun to part, and takes that answer for the whole way.
+#
+# Why do some drives succeed with a single Euler step, when idea 0 never got round? The exact field would not allow it. The learned
+# field is not exact at $t = 0$, and its errors break the tie now and then.
+
+# %% tags=["train"]
+deciding = fork_drivers(task)["left"].actor.is_deciding(demonstrations.observations)
+actor, at_choice = actors[0], demonstrations.observations[deciding].to(device)
+normalised = actor.observation_normalizer.normalize(at_choice[:1])
+noise = torch.randn(300, 2, generator=torch.Generator().manual_seed(6)).to(device)
+
+
+def field_at(observation, policy):
+    """Return the policy's field for one normalised observation, as a function of points and times."""
+
+    def velocity(points, times, observations=None):
+        return policy.velocity(points, times, observation.expand(len(points), -1))
+
+    return velocity
+
+
+with torch.no_grad():
+    stops = path_of(field_at(normalised, actor.policy), noise, 20)
+sideways = actor.action_normalizer.denormalize(stops)[..., 1].cpu()
+
+figure, (fan, asked) = plt.subplots(1, 2, figsize=(9.6, 3.2), width_ratios=(1.6, 1))
+sides = {"left": sideways[-1] > 0.35, "right": sideways[-1] < -0.35}
+sides["neither"] = ~(sides["left"] | sides["right"])
+for side, chosen in sides.items():
+    color = DRIVER_LOOKS[side].color if side in DRIVER_LOOKS else "0.5"
+    fan.plot(torch.linspace(0, 1, 21), sideways[:, chosen], color=color, ls="-", lw=0.5, alpha=0.5)
+    fan.plot([], [], color=color, ls="-", label=f"{side}: {int(chosen.sum())}")
+fan.set(xlabel="t: noise on the left, actions on the right", ylabel="lateral command, m/s")
+fan.set_ylim(-1.6, 1.6)
+fan.yaxis.set_major_formatter(format_side)
+fan.legend(fontsize=8, loc="upper center", ncols=3)
+fan.set_title("300 actions for one observation")
+for player in actors:
+    player.policy.sampler, player.policy.num_steps = "euler", 10
+    player.reset(torch.ones(len(at_choice), dtype=torch.bool))
+commands = torch.cat([p.act(at_choice, torch.Generator(device).manual_seed(7)) for p in actors])
+plot_commands(asked, {"expert": demonstrations.actions[deciding][:, 1], "flow": commands[:, 1]})
+asked.set(title="Where the drivers choose", xticks=(1, 0, -1), ylim=(0, 1.25 * asked.get_ylim()[1]))
+show(
+    figure,
+    alt="Left: 300 curves of the lateral command against t. Those that end on the left, in one colour, began above, those that end on "
+    "the right, in another, below; a thin bundle goes between. Right: histograms with two peaks, left and right, and between them a lower one of the flow alone.",
+    caption="One action, from noise to command. The choice of a side falls on the way, and the noise makes it.",
+)
+
+# %% tags=["train"]
+figure, panels = plt.subplots(1, 2, figsize=(8.8, 3.0))
+for axes, n in zip(panels, (1, 10), strict=True):
+    evaluation = drives["euler", n][0]
+    title = f"{n} step{'s' if n > 1 else ''}: {evaluation.success}"
+    plot_rollouts(axes, task, evaluation.rollouts).set_title(title)
+show(
+    figure,
+    alt="Paths on the fork. With one step most run straight into the obstacle. With ten they pass it, about half on either side.",
+    caption="The same network, seed 0: one Euler step for each action, and ten.",
+)
+
+# %% [markdown]
+# Follow a curve from left to right. In the beginning the curves draw together, towards the mean, as if the policy meant to drive straight
+# into the obstacle. Then they part. Which side a curve takes was decided by its noise, and by nothing else: **given the noise, a flow is
+# deterministic**. Over all seeds both sides stay in use, about as often as each other. What goes straight on is what both drivers did a step before, as
+# in notebook 4.
+
+# %% [markdown]
+# ## Diffusion is a relative
+#
+# Diffusion models came first, and their papers look different: hundreds of timesteps, a schedule, a network that predicts *noise*.
+# DDPM makes an action noisy by
+#
+# $$
+# x_k = \sqrt{\bar\alpha_k}\; a + \sqrt{1 - \bar\alpha_k}\; \epsilon, \qquad k = 0, \dots, T - 1,
+# $$
+#
+# where $\bar\alpha_k$, the *schedule*, falls from nearly one to nearly zero. Mind that its clock runs the other way: large $k$ means much
+# noise. A network $\epsilon_\theta(x_k, k \mid o)$ is trained by regression to say which noise was mixed in.
+
 # %% [markdown] question="ddpm_loss" points=[1, 1, 2, 2, 1, 1]
-# ### Question 5.8 · The loss of DDPM
+# ### Question 5.9 · The loss of DDPM
 #
 # Write `ddpm_loss(noise_model, actions, observations, alpha_bar, generator)`.
 #
@@ -2541,8 +3279,17 @@ def ddpm_loss__by_distributions_from_the_last_row(
     return torch.linalg.vector_norm(predicted - noise, dim=1).pow(2).mean()
 
 
+# %% [markdown]
+# How much data, how much noise? Flow matching takes $t$ and $1 - t$, which add up to one: a straight line. DDPM takes two roots whose
+# *squares* add up to one: a quarter of a circle. In the left panel of the next figure, a ray from the origin meets both. On one
+# ray noise and data have the same ratio, so the two points differ by a factor alone, and whoever knows the factor knows the same about the
+# action. So a noise model can serve the straight line: divide the point by $s = \sqrt{t^2 + (1 - t)^2}$, look up the timestep with
+# the same ratio, and ask.
+#
+# And the predicted noise? On the straight line it is the predicted *beginning*. Beginning and present place give the velocity.
+
 # %% [markdown] question="velocity_from_noise" points=[1, 2, 1]
-# ### Question 5.9 · From noise to velocity
+# ### Question 5.10 · From noise to velocity
 #
 # Write `velocity_from_noise(noise, xt, t)` for the linear path.
 #
@@ -2702,3 +3449,302 @@ def velocity_from_noise__by_einsum_in_float64(noise, xt, t):
 
 def velocity_from_noise__as_a_linear_system(noise, xt, t):
     return torch.linalg.solve(torch.diag(t), xt - noise)
+
+
+# %% [markdown]
+# Both ways must then give the same field. To see it, train a noise model on the two corners, by your `ddpm_loss` and on DDPM's circle, and
+# convert it. It has never seen a straight line.
+
+
+# %%
+NUM_TIMESTEPS = 100
+# Even steps along the quarter circle, without its two ends: the cosine schedule.
+ANGLES = math.pi / 2 * torch.arange(1, NUM_TIMESTEPS + 1) / (NUM_TIMESTEPS + 1)
+ALPHA_BAR = ANGLES.cos() ** 2
+
+
+class NoiseModel(torch.nn.Module):
+    """A network that predicts the noise in points of the plane. There is nothing to observe."""
+
+    def __init__(self, seed, width=64):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.network = MLP(3, 2, width, generator=generator)
+
+    def forward(self, noisy, timesteps, observations=None):
+        share = (timesteps / NUM_TIMESTEPS).unsqueeze(1)
+        return self.network(torch.cat([noisy, share], dim=1))
+
+
+def train_noise_model(data, seed=0, steps=1200):
+    """Train a noise model by DDPM's loss."""
+    generator = torch.Generator().manual_seed(seed)
+    model = NoiseModel(seed)
+
+    def loss():
+        actions = draw_rows(data, generator)
+        nothing = torch.zeros(len(actions), 0)
+        return answered(ddpm_loss(model, actions, nothing, ALPHA_BAR, generator), "ddpm_loss")
+
+    minimize(loss, model.parameters(), steps, learning_rate=1e-2)
+    return model
+
+
+def as_field(noise_model):
+    """Return the field on the straight line that a noise model means."""
+
+    def velocity(points, times, observations=None):
+        angles = torch.atan2(1 - times, times)  # of the ray with this ratio of noise and data
+        timesteps = (angles * (NUM_TIMESTEPS + 1) / (math.pi / 2)).round().long() - 1
+        size = (times**2 + (1 - times) ** 2).sqrt().unsqueeze(1)
+        noise = noise_model(points / size, timesteps.clamp(0, NUM_TIMESTEPS - 1), observations)
+        return answered(velocity_from_noise(noise, points, times), "velocity_from_noise")
+
+    return velocity
+
+
+# %% [markdown]
+# Two checks. First without any network: the *exact* noise prediction is the mean beginning of all lines that pass, and converting
+# it must give the exact field. Then the trained one.
+
+# %% tags=["train"]
+exact, actions = exact_field(DATA["two corners"]), DATA["two corners"]
+noise_model = train_noise_model(actions)
+converted = as_field(noise_model)
+
+
+@torch.no_grad()
+def off_by(velocity, exact, data, now, seed=0, count=4000):
+    """Return the root mean squared distance of a field from the exact one, where lines are at a time."""
+    generator = torch.Generator().manual_seed(seed)
+    ends = draw_rows(data, generator, count)
+    starts, times = torch.randn(ends.shape, generator=generator), torch.full((count,), now)
+    points, _ = answered(interpolate(starts, ends, times), "interpolate")
+    apart = velocity(points, times) - exact(points, times)
+    return float(apart.square().sum(dim=1).mean().sqrt())
+
+
+def exact_beginning(points, times):
+    """Return the mean noise of all lines that pass: where they are, less the way that they came."""
+    return points - times.unsqueeze(1) * exact(points, times)
+
+
+def by_noise(points, times):
+    return velocity_from_noise(exact_beginning(points, times), points, times)
+
+
+print(
+    f"exact noise, converted: off by {max(off_by(by_noise, exact, actions, t) for t in (0.1, 0.5, 0.9)):.1g}"
+)
+clock = torch.linspace(0.02, 0.95, 24).tolist()
+distances = {
+    "flow": [off_by(fields["two corners"], exact, actions, now) for now in clock],
+    "diffusion": [off_by(converted, exact, actions, now) for now in clock],
+}
+
+figure, (mixtures, arrows, errors) = plt.subplots(1, 3, figsize=(11.4, 3.5))
+plot_mixtures(mixtures, ALPHA_BAR).set_title("Two ways to mix")
+plot_arrows(arrows, exact, 0.5, POLICY_LOOKS["expert"].color)
+plot_arrows(arrows, converted, 0.5, POLICY_LOOKS["mixture"].color)
+arrows.set(title="t = 0.5: exact (black), converted (green)", xlabel="steer", ylabel="speed")
+labels = {"flow": "predicts the velocity", "diffusion": "predicts the noise, converted"}
+for name, values in distances.items():
+    look = POLICY_LOOKS[name]
+    errors.semilogy(clock, values, color=look.color, ls=look.linestyle, label=labels[name])
+errors.set(title="Distance from the exact field", xlabel="t", ylabel="root mean square")
+errors.legend(fontsize=8)
+show(
+    figure,
+    alt="Left: a straight line and a quarter circle between noise and data, joined by rays. Middle: green arrows of the converted noise model "
+    "lie on the black ones of the exact field. Right: the converted model is far off near t = 0 and close later.",
+    caption="One family. Left: what points are made of. Middle: two fields on top of each other. Right: the same error weighs differently.",
+)
+
+# %% [markdown]
+# In exact arithmetic the three, velocity, noise and action, say the same: any one of them and the present place give the others. So what
+# differs? **Where the errors fall.** The network's error in the noise is divided by $t$ to become an error in the velocity. Early on, when $t$ is
+# small, that blows it up, as the right panel shows.
+#
+# The samplers are relatives too. DDIM's step reads: from the predicted noise work out the clean action, then mix the two again, with a little less
+# noise.
+
+
+# %%
+def ddim_sample(noise_model, noisy, num_steps):
+    """Go down DDPM's timesteps from noise to data, without drawing any noise on the way."""
+    stops = torch.linspace(NUM_TIMESTEPS - 1, 0, num_steps).round().long()
+    # After the last step nothing but data is left: the angle 0.
+    for timestep, angle, following in zip(
+        stops, ANGLES[stops], [*ANGLES[stops][1:], torch.tensor(0.0)], strict=True
+    ):
+        predicted = noise_model(noisy, timestep.expand(len(noisy)))
+        clean = (noisy - angle.sin() * predicted) / angle.cos()
+        noisy = following.cos() * clean + following.sin() * predicted
+    return noisy
+
+
+def euler_on_the_line(noise_model, noisy, num_steps):
+    """Do the same by Euler's method: on the straight line, with velocities from the noise model."""
+    stops = torch.linspace(NUM_TIMESTEPS - 1, 0, num_steps).round().long()
+    times = ANGLES[stops].cos() / (ANGLES[stops].cos() + ANGLES[stops].sin())
+    points = noisy / (
+        ANGLES[stops[0]].cos() + ANGLES[stops[0]].sin()
+    )  # from the circle to the line
+    for timestep, now, later in zip(stops, times, [*times[1:], torch.tensor(1.0)], strict=True):
+        size = (now**2 + (1 - now) ** 2).sqrt()
+        predicted = noise_model(points / size, timestep.expand(len(points)))
+        points = points + (later - now) * velocity_from_noise(
+            predicted, points, now.expand(len(points))
+        )
+    return points
+
+
+# %% tags=["train"]
+start = torch.randn(1000, 2, generator=torch.Generator().manual_seed(8))
+with torch.no_grad():
+    clouds = {
+        "DDIM, 20 steps": ("diffusion", ddim_sample(noise_model, start, 20)),
+        "Euler on the line, 20 steps": ("diffusion", euler_on_the_line(noise_model, start, 20)),
+        "flow matching, 20 steps": ("flow", euler_sample(fields["two corners"], start, 20, start)),
+    }
+ddim, euler = (cloud for _, cloud in list(clouds.values())[:2])
+print(f"DDIM and Euler on the line differ by at most {float((ddim - euler).abs().max()):.1g}")
+figure, panels = plt.subplots(1, 3, figsize=(9.6, 3.2), sharex=True, sharey=True)
+for axes, (name, (look, cloud)) in zip(panels, clouds.items(), strict=True):
+    plot_plane(axes, cloud, look, limit=PLANE)
+    distance = energy_distance(cloud, actions)
+    axes.set(
+        title=f"{name}\nenergy distance {distance:.3f}",
+        xlabel="steer",
+        xticks=(-2, 0, 2),
+        yticks=(-2, 0, 2),
+    )
+panels[0].set_ylabel("speed")
+show(
+    figure,
+    alt="Three planes, each with two clusters of samples at the drivers' corners.",
+    caption="The same noise, followed by two networks. DDIM and Euler on the straight line are one and the same.",
+)
+
+# %% [markdown]
+# DDIM *is* Euler's method on the straight line, step for step. DDPM's own sampler also draws fresh noise in every step, and needs more
+# of them. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
+#
+# ## The course so far
+#
+# Seven classes now stand side by side, on notebook 4's two roads. `python -m benchmarks.policies` trained ten seeds of each on the CPU: 200
+# demonstrations a seed, the same layers, parameters within 5 %, 100 test drives. Flow and diffusion take ten steps for each action.
+
+# %% tags=["train"]
+comparison = recorded_comparison()
+display(Markdown(comparison_table(comparison)))
+
+# %% tags=["train"]
+straight, diagonal = dict.fromkeys(result.road for result in comparison)
+figure, panels = plt.subplots(1, 3, figsize=(11, 4.0), width_ratios=(1.3, 1, 1))
+plot_success_by_road(panels[0], comparison).set_title("Does it arrive?")
+plot_excess_nats(panels[1], comparison).set_title("How surprised is it?")
+plot_sides(panels[2], comparison, diagonal).set_title("Which way does it go?")
+show(
+    figure,
+    alt="Three panels with a row for each class. Mixture, autoregressive bins and flow arrive nearly always, on both roads; diffusion in about nine of "
+    "ten drives. Flow and diffusion have no density to show.",
+    caption="Ten seeds of each class, 1,000 drives on each road. Full markers: straight, hollow: turned.",
+)
+
+# %% [markdown]
+# **Who arrives?** Flow arrives in more than 95 % of the drives on both roads: it neither knows nor cares along which axes an action is measured, since
+# its watershed may run in any direction. Diffusion with as few steps arrives in about nine of ten. You have seen one reason above.
+#
+# **Is it a good model?** The table cannot say. A flow samples, but its density has to be worked out by following the field backwards (a stretch
+# goal). Mixtures and bins hand it to you.
+#
+# **What does it cost?** Ten passes of the network for one action, instead of one. Flow and diffusion are the slowest of the seven. In return, an action of seven numbers,
+# or a chunk of fifty, takes just as many passes: all numbers become clear together. Notebook 4's policies needed a pass for each.
+#
+# On this road nothing beats the mixture. It has two modes, and somebody knew. Flows earn their place where actions are long and nobody knows:
+# that is the next notebook.
+#
+# ### Play with it
+#
+# Thousands of particles start as noise. Press *Play*, or drag the time. The arrows are the field at this moment: learned, exact, or the
+# difference of the two. Click a particle to see which data points the exact field averages there, and how much each of them counts.
+#
+# - Two corners, one step. Where do all particles land, and why? Then 2, 5, 20 steps. Stop the time halfway: when has the choice been made?
+# - Click a particle near the watershed, and one far from it, at $t = 0.2$ and at $t = 0.8$. How many data points still count?
+# - Switch between the learned field and the exact one on the ring. Which of them lands *on* the drivers' actions? Which would you rather drive with?
+# - Draw points of your own: one, then two, then two that lie close together. At which time do the paths part?
+# - Choose the fork, and move through its states, from far away to past the obstacle. Where does the field have a watershed, and where does
+#   it have none? Is there a state with more than two ends?
+#
+# After a restart of the kernel, run the cell again to get the widget back.
+
+
+# %%
+def scenes_of_the_fork(actor, demonstrations, distances, neighbours=60):
+    """Return the policy's field before the obstacle, and what drivers did in similar places."""
+    seen = actor.observation_normalizer.normalize(demonstrations.observations.to(device))
+    did = actor.action_normalizer.normalize(demonstrations.actions.to(device))
+    ahead = demonstrations.observations[:, 4] - demonstrations.observations[:, 0]
+    scenes = []
+    for distance in distances:
+        here = seen[(ahead - distance).abs().argmin()]
+        near = (seen - here).norm(dim=1).argsort()[:neighbours]
+        field = field_at(here.unsqueeze(0), actor.policy)
+        label = f"{distance:g} m before the obstacle"
+        scenes.append(FlowScene("the fork", did[near], field, label, ("along", "across")))
+    return scenes
+
+
+# %% tags=["train"]
+names = ("steer", "speed")
+scenes = [FlowScene(name, data, fields[name], axes=names) for name, data in DATA.items()]
+fork = scenes_of_the_fork(actors[0], demonstrations, (1.1, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
+flow = FollowTheFlow([*scenes, fork])
+flow
+
+# %% [markdown] question="fifty_hertz" points=[]
+# ### Question 5.11 · Fifty times a second
+#
+# A robot arm wants a new action every 20 ms. One pass of your network takes 4 ms on its computer, and an action has 14 numbers. Which of the
+# course's policies would you put on it? How many steps would you give a flow? What could you do if you need more?
+
+# %% [markdown] tags=["solution"]
+# In 20 ms there is time for five passes, minus what the rest needs. Autoregression needs 14 and is out, unless its last layers alone are
+# repeated. A mixture needs one, and if somebody knows how many components such a robot's actions need, it is a good choice; independent bins
+# need one and invent actions. A flow with three or four evaluations fits, as Euler steps or as one or two midpoint steps, and on our fork two midpoint
+# steps are already as good as ten; I would measure the success of each before I decide. If it needs more steps, predict a chunk of several actions at once: then the time for one
+# prediction is shared by all of them, and with chunks of ten there are 200 ms. Straighter paths (reflow, better pairs) buy the same quality
+# with fewer steps.
+
+# %% [markdown]
+# ## What you have seen
+#
+# - Regression from noise to actions learns the mean, because noise and action are drawn independently.
+# - Regression to the velocity of random lines learns a mean too, at every place and time: a field, whose paths end at the data.
+# - The loss is a floor plus the field's error. Only the error is the network's, and the floor is most of what you see.
+# - For a finite data set the exact field is a softmax over the data. One Euler step along it is idea 0.
+# - Euler has order one, the midpoint method order two, at twice the cost of a step. It may well pay: count evaluations, not steps.
+# - Given the noise, a flow is deterministic: the noise chooses the side.
+# - Noise, action and velocity are three ways to say one thing. DDIM is Euler's method on another path.
+#
+# All of this was for one action at a time. A flow does not mind whether its points have two numbers or a hundred. The next notebook predicts
+# whole chunks.
+#
+# ## Stretch goals
+#
+# These are not graded. Each takes one idea of this notebook further.
+#
+# ## References
+#
+# - Stanford CS 224R, *Deep reinforcement learning*, lecture on imitation learning. Idea 0, the training loop and the sampler are the
+#   lecture's.
+# - Lipman et al., *Flow matching for generative modeling*, ICLR 2023, arXiv:2210.02747.
+# - Liu et al., *Flow straight and fast: learning to generate and transfer data with rectified flow*, ICLR 2023, arXiv:2209.03003. The
+#   straight line, and reflow.
+# - Albergo and Vanden-Eijnden, *Building normalizing flows with stochastic interpolants*, ICLR 2023, arXiv:2209.15571. The same idea, found at the
+#   same time.
+# - Ho et al., *Denoising diffusion probabilistic models*, NeurIPS 2020, arXiv:2006.11239.
+# - Song et al., *Denoising diffusion implicit models*, ICLR 2021, arXiv:2010.02502.
+# - Chi et al., *Diffusion policy: visuomotor policy learning via action diffusion*, RSS 2023, arXiv:2303.04137.
+# - Black et al., *π0: a vision-language-action flow model for general robot control*, 2024, arXiv:2410.24164. Ten Euler steps, on robots.

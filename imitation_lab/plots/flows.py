@@ -11,7 +11,7 @@ from torch import Tensor
 from imitation_lab.plots.looks import POLICY_LOOKS
 
 PLANE = 3.0  # planes of normalised actions show plus or minus this: noise seldom lies further out
-SHARE = 0.35  # of the way to where an arrow points
+SHARE = 0.25  # of the way to where an arrow points
 
 # The velocity of points (batch, 2) at times (batch,).
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -65,7 +65,9 @@ def plot_mixtures(axes: Axes, alpha_bar: Float[Tensor, "num_timesteps"], every: 
     flow, diffusion = POLICY_LOOKS["flow"], POLICY_LOOKS["diffusion"]
     for of_data, of_noise in zip(data[::every].tolist(), noise[::every].tolist(), strict=True):
         whole = of_data + of_noise
-        axes.plot([of_data / whole, of_data], [of_noise / whole, of_noise], color="0.75", lw=1)
+        axes.plot(
+            [of_data / whole, of_data], [of_noise / whole, of_noise], color="0.75", ls="-", lw=1
+        )
     times = torch.linspace(0, 1, 11)
     for look, across, up, name in (
         (flow, times, 1 - times, "flow matching"),
