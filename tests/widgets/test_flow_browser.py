@@ -502,6 +502,16 @@ def test_keys_draw_and_remove_points(open_widget):
     assert spoken.text_content() == "(+0.40, 0.00), a point is near"
 
 
+def test_a_cursor_shows_for_those_who_come_by_keyboard(open_widget):
+    shown = open_widget(make_flow(scene=OWN))
+    painted = f"() => ({BYTES})(2).data.some((byte) => byte > 0)"
+    assert not shown.page.evaluate(painted)
+    shown.page.keyboard.press("Tab")
+    shown.page.keyboard.press("ArrowLeft")
+    shown.settle()
+    assert shown.page.evaluate(painted)
+
+
 def test_own_points_can_be_looked_at_as_well(open_widget):
     widget = make_flow(scene=OWN, points=POINTS, time=0.5)
     shown = open_widget(widget)

@@ -20,7 +20,15 @@ import { makePosteriorPanel } from "./flow_posterior.js";
 import { makeClock, makeTransport } from "./flow_time.js";
 
 const FLOW_TRAITS = [
-  ...["scene", "state", "time", "steps", "field", "arrows", "playing", "points", "particle"],
+  "scene",
+  "state",
+  "time",
+  "steps",
+  "field",
+  "arrows",
+  "playing",
+  "points",
+  "particle",
 ];
 const FIELD_NAMES = { learned: "learned", exact: "exact", difference: "difference" };
 const TOOL_NAMES = { draw: "draws points", choose: "chooses a particle" };
@@ -44,10 +52,9 @@ function renderFlow({ model, el }) {
 }
 
 function buildFlow(settings, keeper, redraw, commit) {
-  const view = { tool: "draw", cursor: [0, 0], before: [], news: "", near: () => null };
+  const view = { tool: "draw", cursor: [0, 0], before: [], news: "" };
   const clock = makeClock(settings, redraw, commit);
   const points = makeOwnPoints(settings, view, redraw);
-  view.near = () => points.near();
   const hands = makeHands(settings, view, keeper, clock, points, redraw);
   const plane = makeFlowPlane(settings, view, hands, commit);
   const transport = makeTransport(settings, clock, commit);

@@ -5,7 +5,7 @@ import { PLANE_LIMIT } from "./flow_data.js";
 
 const TICKS = [-3, -2, -1, 0, 1, 2, 3];
 const DATA_RADIUS = 2.6;
-const OWN_RADIUS = 4;
+const OWN_RADIUS = 4.5; // few, and drawn by hand: they must not be lost in the crowd
 const TURN = 2 * Math.PI;
 
 /** Return functions from the plane's numbers to pixels. */
@@ -24,7 +24,7 @@ export function drawGround(context, pixels, palette, { data, axes, states }) {
   drawGrid(context, pixels, palette);
   drawAxisNames(context, pixels, palette, axes);
   context.strokeStyle = palette.points;
-  context.lineWidth = 1.1;
+  context.lineWidth = states.length ? 1.1 : 2.2;
   context.beginPath();
   const radius = states.length ? DATA_RADIUS : OWN_RADIUS;
   for (let k = 0; k < data.length; k += 2)

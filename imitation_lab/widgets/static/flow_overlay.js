@@ -113,8 +113,6 @@ export function drawMeanMark(context, pixels, palette, [meanX, meanY]) {
 
 export function drawCursor(context, pixels, palette, place, near) {
   const [x, y] = [pixels.x(place[0]), pixels.y(place[1])];
-  context.strokeStyle = palette.ink;
-  context.lineWidth = 1.8;
   context.beginPath();
   for (const [right, down] of [
     [1, 0],
@@ -125,7 +123,13 @@ export function drawCursor(context, pixels, palette, place, near) {
     context.moveTo(x + 4 * right, y + 4 * down);
     context.lineTo(x + 11 * right, y + 11 * down);
   }
-  context.stroke();
+  for (const [colour, width] of [
+    [palette.paper, 5],
+    [palette.ink, 1.8],
+  ]) {
+    Object.assign(context, { strokeStyle: colour, lineWidth: width });
+    context.stroke();
+  }
   if (near) strokeRound(context, pixels.x(near[0]), pixels.y(near[1]), 8);
 }
 

@@ -34,10 +34,11 @@ export function makeFlowPlane(settings, view, hands, commit) {
   );
   const parts = { node, ground, top, particles, palette, arrows: makeArrows(MOST_OWN_POINTS) };
   const layout = { size: 0, dense: 0, colours: null, scene: null };
-  followHands(node, layout, settings, view, hands, commit);
+  followHands(node, layout, settings, hands, commit);
   const draw = (shown) => {
     layOut(parts, layout, shown);
-    drawMoment(parts, layout, view, shown);
+    drawMoment(parts, layout, shown);
+    if (hands.draws() && node.matches(":focus-visible")) drawHere(parts, layout, view, hands);
     node.setAttribute("aria-label", LABEL + (hands.draws() ? DRAW_KEYS : CHOOSE_KEYS));
     node.classList.toggle("draws", hands.draws());
     if (spoken.textContent !== view.news) spoken.textContent = view.news;
@@ -61,12 +62,7 @@ function layOut({ ground, top, particles, palette }, layout, { width, numbers: {
   Object.assign(layout, { size: width, dense, colours, scene });
 }
 
-function drawMoment(
-  { node, top, particles, arrows },
-  { size, colours },
-  view,
-  { settings, numbers },
-) {
+function drawMoment({ top, particles, arrows }, { size, colours }, { settings, numbers }) {
   const { scene, chosen } = numbers;
   const pixels = planePixels(size);
   const context = top.getContext("2d");
@@ -81,12 +77,15 @@ function drawMoment(
   if (scene.steps === 1 && scene.followed === "exact" && scene.data.length)
     drawMeanMark(context, pixels, colours, scene.mean);
   if (chosen) drawChosen(context, pixels, colours, scene, numbers);
-  if (node.classList.contains("draws") && node.matches(":focus-visible"))
-    drawCursor(context, pixels, colours, view.cursor, view.near());
+}
+
+/** Show those who come by keyboard where Enter would add a point, and which one Delete would remove. */
+function drawHere({ top }, { size, colours }, { cursor }, { points }) {
+  drawCursor(top.getContext("2d"), planePixels(size), colours, cursor, points.near());
 }
 
 /** A click chooses a particle and a sideways drag moves time; where points are drawn, a press draws them. */
-function followHands(node, layout, settings, view, hands, commit) {
+function followHands(node, layout, settings, hands, commit) {
   let press = null;
   const placeIn = ({ x, y }) => {
     const perUnit = layout.size / (2 * PLANE_LIMIT);
