@@ -2535,7 +2535,7 @@ show(
 # is too steep for steps of this length.
 #
 # Now look at the right panel, at what we really want. There the axis counts *evaluations*, which is what a robot pays for: a midpoint
-# step takes two. On the ring it pays. With as many evaluations the midpoint method is closer to the data, and with ten it
+# step takes two. On the ring it pays: with two evaluations, with six and with ten the midpoint method is closer to the data, and with ten it
 # has arrived: more evaluations bring nothing, since what is left is the network's. Will it pay on the road as well? Guess.
 
 # %% [markdown] question="one_step" points=[]
@@ -2677,13 +2677,8 @@ show(
 # Why do some drives succeed with a single Euler step, when idea 0 never got round? The exact field would not allow it. The learned
 # field is not exact at $t = 0$, and its errors break the tie now and then.
 
-# %% tags=["train"]
-deciding = fork_drivers(task)["left"].actor.is_deciding(demonstrations.observations)
-actor, at_choice = actors[0], demonstrations.observations[deciding].to(device)
-normalised = actor.observation_normalizer.normalize(at_choice[:1])
-noise = torch.randn(300, 2, generator=torch.Generator().manual_seed(6)).to(device)
 
-
+# %%
 def field_at(observation, policy):
     """Return the policy's field for one normalised observation, as a function of points and times."""
 
@@ -2692,6 +2687,13 @@ def field_at(observation, policy):
 
     return velocity
 
+
+# %% tags=["train"]
+deciding = fork_drivers(task)["left"].actor.is_deciding(demonstrations.observations)
+actor, at_choice = actors[0], demonstrations.observations[deciding].to(device)
+latest = (at_choice[:, 4] - at_choice[:, 0]).argmin()  # the obstacle is closest, and a side is due
+normalised = actor.observation_normalizer.normalize(at_choice[latest].unsqueeze(0))
+noise = torch.randn(300, 2, generator=torch.Generator().manual_seed(6)).to(device)
 
 with torch.no_grad():
     stops = path_of(field_at(normalised, actor.policy), noise, 20)
@@ -3507,12 +3509,8 @@ def as_field(noise_model):
 # Two checks. First without any network: the *exact* noise prediction is the mean beginning of all lines that pass, and converting
 # it must give the exact field. Then the trained one.
 
-# %% tags=["train"]
-exact, actions = exact_field(DATA["two corners"]), DATA["two corners"]
-noise_model = train_noise_model(actions)
-converted = as_field(noise_model)
 
-
+# %%
 @torch.no_grad()
 def off_by(velocity, exact, data, now, seed=0, count=4000):
     """Return the root mean squared distance of a field from the exact one, where lines are at a time."""
@@ -3522,6 +3520,12 @@ def off_by(velocity, exact, data, now, seed=0, count=4000):
     points, _ = answered(interpolate(starts, ends, times), "interpolate")
     apart = velocity(points, times) - exact(points, times)
     return float(apart.square().sum(dim=1).mean().sqrt())
+
+
+# %% tags=["train"]
+exact, actions = exact_field(DATA["two corners"]), DATA["two corners"]
+noise_model = train_noise_model(actions)
+converted = as_field(noise_model)
 
 
 def exact_beginning(points, times):

@@ -90,6 +90,11 @@ FIRST_ANSWERS = {  # a notebook's first question, a wrong answer and a right one
         "return policy(observations).gather(-1, indices[:, :, None])[:, :, 0].sum(dim=1)",
         "return policy(observations).log_softmax(dim=-1).gather(-1, indices[:, :, None])[:, :, 0].sum(dim=1)",
     ),
+    "05_flow_matching": (
+        "def idea0_loss(model, actions, generator):",
+        "return (model(torch.randn(actions.shape, generator=generator)) - actions).square().mean()",
+        "return (model(torch.randn(actions.shape, generator=generator)) - actions).square().sum(dim=1).mean()",
+    ),
 }
 
 
