@@ -18,7 +18,7 @@
 # Noise is easy to draw, and good actions are hard to draw. Can a network turn the one into the other?
 #
 # That is the lecture's third generative model for policies, *iteratively denoise*. It needs no bins, no order and no
-# number of components. $\pi_0$, GR00T and Diffusion Policy steer robots with it. And its loss is a regression:
+# number of components. $\pi_0$, GR00T and Diffusion Policy steer robots with it or its relatives. And its loss is a regression:
 # the squared error of notebook 1, which could not tell left from right. What has changed?
 #
 # **When you have finished it, you can**
@@ -2589,8 +2589,8 @@ show(
 # step were enough?
 
 # %% [markdown] tags=["solution"]
-# Exact means that the velocity at a place and a time is the mean over the lines that pass there then. At time 0 all lines pass
-# everywhere, so the velocity leads to the mean of the data, and one step goes there. The error is not the field's: the field changes along the
+# Exact means that the velocity at a place and a time is the mean over the lines that pass there then. At time 0 lines to all
+# data pass through every place, so the velocity leads to the mean of the data, and one step goes there. The error is not the field's: the field changes along the
 # way, and one step cannot follow. One step would be enough if the velocity did not change along the path, that is, if the paths of the
 # field were straight lines. They are when the lines that were trained on do not cross: then only one line passes each place, and the field
 # follows it. To get there one has to pair noise with actions more cleverly than at random, for instance so that the pairs lie close to
@@ -3596,7 +3596,8 @@ def exact_beginning(points, times):
 
 
 def by_noise(points, times):
-    return velocity_from_noise(exact_beginning(points, times), points, times)
+    velocity = velocity_from_noise(exact_beginning(points, times), points, times)
+    return answered(velocity, "velocity_from_noise")
 
 
 print(
@@ -3693,8 +3694,8 @@ show(
 )
 
 # %% [markdown]
-# DDIM *is* Euler's method on the straight line, step for step. DDPM's own sampler also draws fresh noise in every step, and needs more
-# of them. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
+# DDIM *is* Euler's method on the straight line, step for step. DDPM's own sampler also draws fresh noise in every step, and its
+# authors took a thousand of them. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
 #
 # ## The course so far
 #
@@ -3740,24 +3741,27 @@ show(
 # - Click a particle near the watershed, and one far from it, at $t = 0.2$ and at $t = 0.8$. How many data points still count?
 # - Switch between the learned field and the exact one on the ring. Which of them lands *on* the drivers' actions? Which would you rather drive with?
 # - Draw points of your own: one, then two, then two that lie close together. At which time do the paths part?
-# - Choose the fork, and move through its states, from far away to past the obstacle. Where does the field have a watershed, and where does
-#   it have none? Is there a state with more than two ends?
+# - Choose the fork, and move through its states: the first nine moments of one drive. Where does the policy's field have a watershed, and
+#   where does it have none? Is there a state with more than two ends?
 #
 # After a restart of the kernel, run the cell again to get the widget back.
 
 
 # %%
-def scenes_of_the_fork(actor, demonstrations, distances, neighbours=60):
-    """Return the policy's field before the obstacle, and what drivers did in similar places."""
-    seen = actor.observation_normalizer.normalize(demonstrations.observations.to(device))
+def scenes_of_the_fork(actor, demonstrations, neighbours=60):
+    """Return the policy's field at the first moments of a drive, and what drivers did in such places."""
+    normalize = actor.observation_normalizer.normalize
+    seen = normalize(demonstrations.observations.to(device))
     did = actor.action_normalizer.normalize(demonstrations.actions.to(device))
-    ahead = demonstrations.observations[:, 4] - demonstrations.observations[:, 0]
+    is_deciding = fork_drivers(Fork())["left"].actor.is_deciding
+    drives = (trajectory.observations for trajectory in demonstrations.trajectories)
+    drive = next(moments for moments in drives if is_deciding(moments)[3:6].any())
     scenes = []
-    for distance in distances:
-        here = seen[(ahead - distance).abs().argmin()]
+    for moment in drive[:9]:
+        here = normalize(moment.to(device)).unsqueeze(0)
         near = (seen - here).norm(dim=1).argsort()[:neighbours]
-        field = field_at(here.unsqueeze(0), actor.policy)
-        label = f"{distance:g} m before the obstacle"
+        label = f"{float(moment[4] - moment[0]):.2f} m before the obstacle"
+        field = field_at(here, actor.policy)
         scenes.append(FlowScene("the fork", did[near], field, label, ("along", "across")))
     return scenes
 
@@ -3765,7 +3769,7 @@ def scenes_of_the_fork(actor, demonstrations, distances, neighbours=60):
 # %% tags=["train"]
 names = ("steer", "speed")
 scenes = [FlowScene(name, data, fields[name], axes=names) for name, data in DATA.items()]
-fork = scenes_of_the_fork(actors[0], demonstrations, (1.1, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
+fork = scenes_of_the_fork(actors[0], demonstrations)
 flow = FollowTheFlow([*scenes, fork])
 flow
 
@@ -3779,7 +3783,7 @@ flow
 # In 20 ms there is time for five passes, minus what the rest needs. Autoregression needs 14 and is out, unless its last layers alone are
 # repeated. A mixture needs one, and if somebody knows how many components such a robot's actions need, it is a good choice; independent bins
 # need one and invent actions. A flow with three or four evaluations fits, as Euler steps or as one or two midpoint steps, and on our fork two midpoint
-# steps are already as good as ten; I would measure the success of each before I decide. If it needs more steps, predict a chunk of several actions at once: then the time for one
+# steps are already as good as ten Euler steps; I would measure the success of each before I decide. If it needs more steps, predict a chunk of several actions at once: then the time for one
 # prediction is shared by all of them, and with chunks of ten there are 200 ms. Straighter paths (reflow, better pairs) buy the same quality
 # with fewer steps.
 

@@ -289,6 +289,23 @@ def test_curves_draw_together_before_they_part(notebook, fork):
     assert statistics.mean(gains) > 6 * statistics.stdev(gains) / len(gains) ** 0.5
 
 
+def test_along_a_drive_the_policys_field_parts_and_comes_together_again(notebook, fork):
+    """The exercise with the widget: some state leads to both sides, the first and the last do not."""
+    start = torch.randn(500, 2, generator=seeded(0))
+    parting = 0
+    for own, actor in zip(*fork, strict=True):
+        least = []
+        for scene in notebook.scenes_of_the_fork(actor, own):
+            with torch.no_grad():
+                ends = notebook.path_of(
+                    lambda points, times, _, scene=scene: scene.velocity(points, times), start, 10
+                )[-1]
+            least.append(min(float((side * ends[:, 1] > 1).float().mean()) for side in (-1, 1)))
+        assert least[0] < 0.1 and least[-1] < 0.1
+        parting += max(least) > 0.15
+    assert parting >= 8
+
+
 def test_each_evaluation_costs_one_pass(notebook, fork):
     actor, one = fork[1][0], torch.zeros(1, 8)
     five, twenty = (notebook.milliseconds(actor, one, n, repeats=200) for n in (5, 20))
