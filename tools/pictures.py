@@ -16,6 +16,7 @@ CHOSEN = {
     "02_categorical_policies": 1,
     "03_mixtures_of_gaussians": 6,
     "04_discretise_and_autoregress": 0,
+    "05_flow_matching": 5,
 }
 
 
