@@ -27,7 +27,7 @@ class Unpacker(pickle.Unpickler):
         self._find_answer = find_answer
         self._objects = objects
         self.tensors: dict[int, torch.Tensor] = {}
-        self._versions: dict[int, int] = {}
+        self._versions: dict[int, tuple[int, torch.Size]] = {}
         self._generators: dict[int, torch.Generator] = {}
 
     def persistent_load(self, pid: Any) -> Any:
@@ -53,7 +53,7 @@ class Unpacker(pickle.Unpickler):
             else:
                 tensor.requires_grad_(needs_gradient)
             self.tensors[number] = tensor
-            self._versions[number] = tensor._version
+            self._versions[number] = (tensor._version, tensor.shape)
         return self.tensors[number]
 
     def _generator(self, number: int, seed: int) -> torch.Generator:
@@ -62,9 +62,19 @@ class Unpacker(pickle.Unpickler):
         return self._generators[number]
 
     def changed_tensors(self) -> dict[int, torch.Tensor]:
-        """Return the tensors that were written to since they were unpacked."""
-        return {
-            number: tensor.detach()
-            for number, tensor in self.tensors.items()
-            if tensor._version != self._versions[number]
-        }
+        """Return the tensors that were written to since they were unpacked.
+
+        Raises:
+            ValueError: If one has another shape now, which could not be written back.
+        """
+        changed = {}
+        for number, tensor in self.tensors.items():
+            version, shape = self._versions[number]
+            if tensor.shape != shape:
+                raise ValueError(
+                    f"an argument of shape {tuple(shape)} was changed in place to "
+                    f"{tuple(tensor.shape)}: leave arguments as they are, and work on a copy."
+                )
+            if tensor._version != version:
+                changed[number] = tensor.detach()
+        return changed

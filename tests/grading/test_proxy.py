@@ -63,6 +63,16 @@ def test_gradients_reach_the_parameters_of_modules_and_closures(across):
     torch.testing.assert_close((layer.weight.grad, layer.bias.grad, scale.grad), expected)
 
 
+def test_an_argument_that_lost_its_shape_is_a_mistake_and_not_the_end(across):
+    _, there = across("def f(x): return x.unsqueeze_(1).sum()")
+    x = torch.ones(3)
+    with pytest.raises(ValueError, match=r"of shape \(3,\) was changed in place to \(3, 1\)"):
+        there(x)
+    assert x.shape == (3,)
+    _, fine = across("def f(x): return x.unsqueeze(1).sum()")
+    assert fine(x) == 3
+
+
 def test_a_second_backward_adds_up_as_in_process(across):
     _, there = across("def f(x): return (3 * x).sum()")
     x = torch.ones(2, requires_grad=True)
