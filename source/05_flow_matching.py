@@ -489,6 +489,8 @@ show(
 #
 # - `x0` (noise) and `x1` (data) are `(batch, dim)`. `t` is `(batch,)`: every row has a time of its own.
 # - Return a pair: the points $x_t$, and the velocity with which they move along their lines, both `(batch, dim)`.
+#
+# Give `t` a second axis, so that each row's time multiplies the whole row.
 
 
 # %% tags=["solution"]
@@ -1273,9 +1275,9 @@ def train_field(data, seed=0, steps=1200):
 
 
 # %% tags=["train"]
-fields, curves = {}, {}
-for name, actions in DATA.items():
-    fields[name], curves[name] = train_field(actions)
+trained = {name: train_field(actions) for name, actions in DATA.items()}
+fields = {name: field for name, (field, _) in trained.items()}
+curves = {name: curve for name, (_, curve) in trained.items()}
 
 figure, axes = plt.subplots(figsize=(5.6, 2.8))
 for name, curve in curves.items():
@@ -1320,7 +1322,8 @@ show(
     figure,
     alt="Left: lines from a cloud of noise to two clusters, crossing each other. Right: thirty thin arrows at one place, "
     "most to the upper right and some to the lower left, and one thick, short arrow, their mean.",
-    caption="Lines cross. At one place and one time, different lines go different ways; the thick arrow is their mean.",
+    caption="Lines cross. At one place and one time, different lines go different ways; the thick arrow is their mean. "
+    "Arrows have half the length of the velocity.",
 )
 
 # %% [markdown]
@@ -1337,8 +1340,8 @@ show(
 # ## The exact field
 #
 # With a finite data set $d_1, \dots, d_K$ we need no network to compute $v^*$. Suppose a line ends at $d_k$. Then at time $t$ it
-# is at $t\, d_k$, plus $(1 - t)$ times standard normal noise. So by Bayes' rule, among all lines that are at $x$ at time $t$,
-# the share that ends at $d_k$ is
+# is at $t\, d_k$, plus $(1 - t)$ times standard normal noise. Every action is drawn equally often. So by Bayes' rule, among
+# all lines that are at $x$ at time $t$, the share that ends at $d_k$ is
 #
 # $$
 # p(d_k \mid x_t = x) = \underset{k}{\operatorname{softmax}}
@@ -1354,7 +1357,8 @@ show(
 # Write `exact_velocity(x, t, data)`.
 #
 # - `x` is `(batch, dim)`, `t` is `(batch,)`, with $0 \le t < 1$, and `data` is `(count, dim)`. A batch has many points;
-#   each is at its own time and looks at all the data.
+#   each is at its own time and looks at all the data. The experiments ask for tens of thousands of points at a time:
+#   compute all of them at once, without a loop over points.
 # - Return `(batch, dim)`: the velocity by the formulas above.
 # - Points may lie far from all data, and `t` may be close to 1. Both make $e^{-\lVert\cdot\rVert^2 \dots}$ underflow. A
 #   softmax takes the exponents themselves.
@@ -1684,7 +1688,7 @@ for axes in panels[2]:
 show(
     figure,
     alt="Twelve planes of arrows. At time 0 all arrows point to the middle. Later they part along a diagonal, and each half points to "
-    "its corner. The learned and the exact field look alike, and the arrows of their difference are short, longest far out.",
+    "its corner. Up to time 0.6 the learned and the exact field look alike. At 0.9, away from the corners, the learned arrows are much too short.",
     caption="Every arrow goes a quarter of the way to where its point would end if it went straight on.",
 )
 
@@ -1728,7 +1732,7 @@ for name, actions in DATA.items():
     print(f"{name:14}{loss:9.3f}{floor:9.3f}{error:9.3f}{floor + error:16.3f}")
 
 # %% [markdown]
-# The two sides agree within a hundredth. And less than a tenth of the loss is the network's fault. The rest is the
+# The two sides agree within one per cent. And less than a tenth of the loss is the network's fault. The rest is the
 # floor, and no network gets below it. When you train a flow, **the loss tells little of how good it is**: compare losses
 # with each other, not with zero.
 
@@ -2509,7 +2513,10 @@ def midpoint_sample__by_half_euler_steps(velocity, x0, num_steps, observations):
 
 # %%
 STEPS = (4, 8, 16, 32, 64)
-SAMPLERS = {"euler": euler_sample, "midpoint": midpoint_sample}
+SAMPLERS = {
+    "euler": lambda *given: euler_sample(*given),  # as it is defined when it is called
+    "midpoint": lambda *given: midpoint_sample(*given),
+}
 
 
 @torch.no_grad()
@@ -2570,13 +2577,13 @@ panels[2].legend(fontsize=8)
 show(
     figure,
     alt="Three plots with logarithmic axes. Up to time 0.8 Euler's error falls with slope minus 1 and the midpoint's with slope minus 2. All the way to 1, "
-    "both fall more slowly. On the learned field, the midpoint method is ahead at each number of evaluations, and level from about ten on.",
+    "the midpoint's error falls slowly at first and fast at the end. On the learned field, the midpoint method is ahead with two, six and ten evaluations, and level from ten on.",
     caption="The ring. Left and middle: where single points end, against a reference with 512 steps. Right: how well the cloud of samples fits.",
 )
 
 # %% [markdown]
-# Up to $t = 0.8$ the orders are what the books say. All the way, the midpoint method loses its second order: near the end the field
-# is too steep for steps of this length.
+# Up to $t = 0.8$ the orders are what the books say. All the way, the midpoint method loses its second order until the steps are
+# short: near the end the field is too steep for long ones.
 #
 # Now look at the right panel, at what we really want. There the axis counts *evaluations*, which is what a robot pays for: a midpoint
 # step takes two. On the ring it pays: with two evaluations, with six and with ten the midpoint method is closer to the data, and with ten it
@@ -2704,8 +2711,8 @@ for axes in (success, latency):
     axes.set_xlabel("evaluations of the network per action")
 show(
     figure,
-    alt="Left: success against evaluations. Euler: about a quarter with one, nearly nine in ten with two, and level above 95 per cent from "
-    "ten on. The midpoint method is level from its first step, two evaluations. Right: the time per action grows in a straight line.",
+    alt="Left: success against evaluations. Euler: about a fifth with one, about 85 per cent with two, above 95 per cent from five on. "
+    "The midpoint method begins at 94 per cent, with two evaluations, and is level from four on. Right: the time per action grows in a straight line.",
     caption="Ten seeds with 100 episodes for every point. On the right, one observation at a time.",
 )
 
@@ -2718,8 +2725,8 @@ show(
 # three. Look at what that step does: it goes halfway towards the mean, asks *there*, at $t = 0.5$, where the sides
 # have begun to part, and takes that answer for the whole way.
 #
-# Why do some drives succeed with a single Euler step, when idea 0 never got round? The exact field would not allow it. The learned
-# field is not exact at $t = 0$, and its errors break the tie now and then.
+# Why do some drives succeed with a single Euler step, when notebook 1's regression hardly ever got round? The exact field would not allow it. The
+# learned field is not exact at $t = 0$: a little of the noise is left in its answer, and breaks the tie now and then.
 
 
 # %%
@@ -2781,7 +2788,7 @@ show(
 )
 
 # %% [markdown]
-# Follow a curve from left to right. In the beginning the curves draw together, towards the mean, as if the policy meant to drive straight
+# Follow a curve from left to right. In the beginning the outer curves draw in, towards the mean, as if the policy meant to drive straight
 # into the obstacle. Then they part. Which side a curve takes was decided by its noise, and by nothing else: **given the noise, a flow is
 # deterministic**. Over all seeds both sides stay in use, about as often as each other. What goes straight on is what both drivers did a step before, as
 # in notebook 4.
@@ -3611,9 +3618,9 @@ distances = {
 
 figure, (mixtures, arrows, errors) = plt.subplots(1, 3, figsize=(11.4, 3.5))
 plot_mixtures(mixtures, ALPHA_BAR).set_title("Two ways to mix")
-plot_arrows(arrows, exact, 0.5, POLICY_LOOKS["expert"].color)
-plot_arrows(arrows, converted, 0.5, POLICY_LOOKS["mixture"].color)
-arrows.set(title="t = 0.5: exact (black), converted (green)", xlabel="steer", ylabel="speed")
+plot_arrows(arrows, exact, 0.5, "0.75", width=1e-2)
+plot_arrows(arrows, converted, 0.5, "black")
+arrows.set(title="t = 0.5: exact (wide), converted (thin)", xlabel="steer", ylabel="speed")
 labels = {"flow": "predicts the velocity", "diffusion": "predicts the noise, converted"}
 for name, values in distances.items():
     look = POLICY_LOOKS[name]
@@ -3622,9 +3629,9 @@ errors.set(title="Distance from the exact field", xlabel="t", ylabel="root mean 
 errors.legend(fontsize=8)
 show(
     figure,
-    alt="Left: a straight line and a quarter circle between noise and data, joined by rays. Middle: green arrows of the converted noise model "
-    "lie on the black ones of the exact field. Right: the converted model is far off near t = 0 and close later.",
-    caption="One family. Left: what points are made of. Middle: two fields on top of each other. Right: the same error weighs differently.",
+    alt="Left: a straight line and a quarter circle between noise and data, joined by rays. Middle: near the data, thin arrows of the converted noise model "
+    "lie on the wide ones of the exact field; far out they differ. Right: the converted model is far off near t = 0 and close later.",
+    caption="One family. Left: what points are made of. Middle: nearly the same field, where data are near. Right: the same error weighs differently.",
 )
 
 # %% [markdown]
@@ -3695,7 +3702,8 @@ show(
 
 # %% [markdown]
 # DDIM *is* Euler's method on the straight line, step for step. DDPM's own sampler also draws fresh noise in every step, and its
-# authors took a thousand of them. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
+# authors took a thousand of them. In the picture the diffusion model's cloud is the coarser one: its first steps are those in which its errors
+# weigh most. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
 #
 # ## The course so far
 #

@@ -18,7 +18,12 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 def plot_arrows(
-    axes: Axes, velocity: Velocity, time: float, color: str = "0.2", per_side: int = 13
+    axes: Axes,
+    velocity: Velocity,
+    time: float,
+    color: str = "0.2",
+    per_side: int = 13,
+    width: float = 4e-3,
 ) -> Axes:
     """Draw a field at one time, as arrows on a grid.
 
@@ -31,12 +36,15 @@ def plot_arrows(
         time: At least 0 and below 1.
         color: Of the arrows.
         per_side: Arrows in a row, and in a column.
+        width: Of their shafts, as a share of the axes' width.
     """
     ticks = torch.linspace(-PLANE, PLANE, per_side)
     points = torch.cartesian_prod(ticks, ticks)
     with torch.no_grad():
         ways = SHARE * (1 - time) * velocity(points, torch.full((len(points),), time)).cpu()
-    axes.quiver(*points.T, *ways.T, angles="xy", scale_units="xy", scale=1, color=color, width=4e-3)
+    axes.quiver(
+        *points.T, *ways.T, angles="xy", scale_units="xy", scale=1, color=color, width=width
+    )
     axes.set(xlim=(-PLANE, PLANE), ylim=(-PLANE, PLANE), aspect="equal")
     return axes
 
@@ -47,7 +55,7 @@ def plot_paths(axes: Axes, paths: Float[Tensor, "moments batch 2"], policy: str 
     lines = paths.detach().cpu().transpose(0, 1)
     axes.add_collection(LineCollection(list(lines.numpy()), colors=look.color, lw=0.7, alpha=0.45))
     axes.plot(*lines[:, 0].T, ls="", marker=".", ms=2.5, color="0.45", label="noise")
-    axes.plot(*lines[:, -1].T, ls="", marker=".", ms=4, color=look.color, label="action")
+    axes.plot(*lines[:, -1].T, ls="", marker=".", ms=5, color=look.color, label="action")
     axes.set(xlim=(-PLANE, PLANE), ylim=(-PLANE, PLANE), aspect="equal")
     return axes
 

@@ -6,6 +6,7 @@ over seeds, more than six of its standard errors; where every seed is held by it
 spread between seeds. What the notebook says of the seven classes is held to the record that it shows.
 """
 
+import copy
 import statistics
 
 import pytest
@@ -15,7 +16,7 @@ from imitation_lab.collection import demonstrate
 from imitation_lab.comparison import fork_drivers, recorded_comparison
 from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
-from imitation_lab.evaluation import pool
+from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.networks import count_parameters
 from imitation_lab.toys import ring, steer_or_brake
 from imitation_lab.training import train_ensemble
@@ -215,6 +216,31 @@ def test_with_ten_steps_the_flow_drives_above_95_per_cent(drives):
 
 def test_with_one_step_most_drives_fail_and_some_succeed(drives):
     assert 0.05 < pool(drives["euler", 1]).rate < 0.5
+
+
+def test_a_single_step_arrives_by_the_noise_that_is_left_in_it(notebook, fork, drives):
+    """Averaged over many draws of noise, the same single step hardly ever gets round."""
+
+    class Averaged:
+        """One Euler step from 64 draws of noise, and the mean of where they lead."""
+
+        def __init__(self, policy):
+            self.policy = policy
+            self.prediction_horizon = 1
+
+        def sample(self, observations, generator):
+            noise = torch.randn(64 * len(observations), 2, generator=generator)
+            seen = observations.repeat(64, 1)
+            ends = notebook.euler_sample(self.policy.velocity, noise, 1, seen)
+            return ends.unflatten(0, (64, -1)).mean(dim=0).unsqueeze(1)
+
+    averaged = []
+    for actor, seed in zip(fork[1], FRESH_SEEDS, strict=True):
+        policy = actor.policy
+        player = copy.copy(actor)
+        player.policy = Averaged(policy)
+        averaged.append(evaluate(TASK, player, seeded(seed), 30))
+    assert pool(averaged).rate < pool(drives["euler", 1]).rate / 2
 
 
 def test_one_midpoint_step_arrives_more_often_than_two_euler_steps(drives):
