@@ -222,64 +222,95 @@ def test_idea0_loss_draws_fresh_normal_noise(idea0_loss):
 
     from imitation_lab.testing import check_answered, fresh_generator
 
-    generator, batch = fresh_generator(), 4_000
+    def largest_echo(columns):
+        """Correlate every column with itself, moved on by any number of rows."""
+        power = torch.fft.rfft(columns, dim=0).abs().square()
+        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
+        return moved.abs().max() / len(columns) ** 0.5
+
+    generator, batch = fresh_generator(), 8_000
     actions = torch.randn(batch, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.2]) + 2
-    seen, count = torch.full((batch, 3), torch.nan), torch.zeros((), dtype=torch.long)
+    for power in (1, 2):
+        seen, count = torch.full((batch, 3), torch.nan), torch.zeros((), dtype=torch.long)
 
-    def model(noise):
-        first = int(count)
-        assert first + len(noise) <= batch, "the model was shown more rows than the batch has."
-        seen[first : first + len(noise)] = noise.detach()
-        count.add_(len(noise))
-        return 1 * noise
+        def model(noise, power=power, seen=seen, count=count):
+            assert noise.dtype == torch.float32, (
+                f"the model was given {noise.dtype}: a network takes float32, convert with .float()."
+            )
+            first = int(count)
+            assert first + len(noise) <= batch, "the model was shown more rows than the batch has."
+            seen[first : first + len(noise)] = noise.detach()
+            count.add_(len(noise))
+            return noise**power
 
-    loss = idea0_loss(model, actions, generator)
-    check_answered(loss, "idea0_loss")
-    noise = seen.double()
-    assert noise.isfinite().all(), "the model was not shown noise for every row."
-    for column in noise.T:
-        # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
-        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-            "the noise does not follow a standard normal distribution, drawn for every row."
+        loss = idea0_loss(model, actions.clone(), generator)
+        check_answered(loss, "idea0_loss")
+        noise = seen.double()
+        assert noise.isfinite().all(), "the model was not shown noise for every row."
+        # 24,000 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean
+        # and mean square stay within six standard deviations, no number is beyond 3.2 once in
+        # e^33 times, and float32 has 10^7 numbers to draw, so hardly any come twice.
+        assert noise.mean().abs() < 6 / noise.numel() ** 0.5, "the noise's mean should be zero."
+        assert (noise.square().mean() - 1).abs() < 6 * (2 / noise.numel()) ** 0.5, (
+            "the noise's standard deviation should be one."
         )
-    # Of 12,000 standard normal numbers none is beyond 3 once in e^32 times.
-    assert noise.abs().max() > 3, "the noise is cut off: a normal distribution has no bounds."
-    assert (noise.square().mean() - 1).abs() < 7 * (2 / noise.numel()) ** 0.5, (
-        "the noise's standard deviation should be one."
-    )
-    half = batch // 2
-    pairs = {
-        "neighbouring rows share noise": (noise[1:], noise[:-1]),
-        "rows share noise": (noise[half:], noise[:half]),
-        "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
-    }
-    for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5  # six standard deviations
-        assert (together.abs() < 6).all(), f"{fault}: draw anew for every number of every row."
-    squares = actions.double().square().sum(dim=1).mean()
-    apart = noise.square().sum(dim=1).mean() + squares
-    # What is left of the loss is -2 times the mean of noise times action, around zero.
-    spread = 2 * (squares / batch) ** 0.5
-    assert (torch.as_tensor(loss).double() - apart).abs() < 6 * spread, (
-        "noise and action of a row are not independent of each other, or the norm is not squared."
-    )
+        assert noise.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+        assert len(noise.unique()) > 0.95 * noise.numel(), (
+            "numbers of the noise repeat: draw anew for every number of every row."
+        )
+        for column in noise.T:
+            # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
+            assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
+                "the noise does not follow a standard normal distribution, drawn for every row."
+            )
+        # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts
+        # every pair twice, so that one is 5.6 standard deviations: once in 10^7.)
+        assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
+        across = (noise * noise.roll(1, dims=1)).mean(dim=0) * batch**0.5
+        assert (across.abs() < 7).all(), "the numbers of a row share noise: draw anew for each."
+        squares = actions.double().square().sum(dim=1).mean()
+        answers = noise**power
+        # What is left of the loss is -2 times the mean of answer times action. Noise has mean 0
+        # and variance 1, its square has mean 1 and variance 2.
+        expected = answers.square().sum(dim=1).mean() + squares
+        expected = expected - 2 * (power - 1) * actions.double().sum(dim=1).mean()
+        spread = 2 * (power * squares / batch) ** 0.5
+        assert (torch.as_tensor(loss).double() - expected).abs() < 7 * spread, (
+            "noise and action of a row are not independent of each other, or the norm is not squared."
+        )
 
 
 def test_idea0_loss_draws_from_the_generator(idea0_loss):
-    """The generator decides the noise: equal seeds repeat the loss, and the next call draws anew."""
+    """The generator decides the noise: equal seeds repeat it, and the next call draws anew."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
-    actions, seed = torch.ones(30, 2), fresh_generator().initial_seed()
-    one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
-    first, following, again = (
-        idea0_loss(torch.nn.Identity(), actions, source) for source in (one, one, same)
-    )
-    for loss in (first, following, again):
+    batch, seed = 300, fresh_generator().initial_seed()
+
+    def draw(source):
+        seen, count = torch.full((batch, 2), torch.nan), torch.zeros((), dtype=torch.long)
+
+        def model(noise):
+            first = int(count)
+            assert first + len(noise) <= batch, "the model was shown more rows than the batch has."
+            seen[first : first + len(noise)] = noise.detach()
+            count.add_(len(noise))
+            return 1 * noise
+
+        loss = idea0_loss(model, torch.ones(batch, 2), source)
         check_answered(loss, "idea0_loss")
-    check_close(again, first, "the same seed gave another loss: draw from `generator`.")
-    assert float(first) != float(following), (
+        assert seen.isfinite().all(), "the model was not shown noise for every row."
+        return seen.double(), loss
+
+    one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+    (first, loss), (following, _), (again, repeated) = (draw(source) for source in (one, one, same))
+    hint = "the same seed gave other noise: draw from `generator`."
+    check_close(again, first, hint)
+    check_close(repeated, loss, hint)
+    # 600 products of independent normal numbers: their mean is beyond seven standard deviations
+    # once in 10^10 times.
+    assert (first * following).mean().abs() < 7 / first.numel() ** 0.5, (
         "two calls with one generator gave the same noise: do not seed it yourself."
     )
 
@@ -842,7 +873,13 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
-    generator, batch = fresh_generator(), 4_000
+    def largest_echo(columns):
+        """Correlate every column with itself, moved on by any number of rows."""
+        power = torch.fft.rfft(columns, dim=0).abs().square()
+        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
+        return moved.abs().max() / len(columns) ** 0.5
+
+    generator, batch = fresh_generator(), 8_000
     scale = torch.tensor([0.5, 1.0, 4.0])
     actions = scale * torch.randn(batch, 3, generator=generator) + 2
     seen = torch.full((batch, 5), torch.nan)
@@ -856,7 +893,8 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
         count.add_(len(points))
         return 0 * points
 
-    loss = flow_matching_loss(velocity, actions, torch.arange(1.0 * batch)[:, None], generator)
+    rows = torch.arange(1.0 * batch)[:, None]
+    loss = flow_matching_loss(velocity, actions.clone(), rows, generator)
     check_answered(loss, "flow_matching_loss")
     shown = seen.double()
     assert shown.isfinite().all(), "velocity must be asked about every row, once."
@@ -869,6 +907,10 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     assert kstest(times.numpy(), "uniform").pvalue > 1e-9, (
         "the times are not uniform between 0 and 1, drawn for every row."
     )
+    # None of 8,000 times is below 0.003 (or beyond 0.997) once in e^24 = 10^10 times.
+    assert times.min() < 0.003 and times.max() > 0.997, (
+        "times near 0 or near 1 are never drawn: the network is needed there too."
+    )
     assert len(times.unique()) > 0.95 * batch, "times repeat: draw any number between 0 and 1."
     early = (times < 0.95).unsqueeze(1)  # later, little of the noise is left to see
     noise = (points - times[:, None] * actions) / (1 - times[:, None]).clamp(min=0.05)
@@ -876,28 +918,41 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
         assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
             "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number."
         )
-    size = torch.where(early, (noise**2 - 1) / 2**0.5, 0.0)
-    assert size.abs().max() > 5.6, "the noise is cut off: a normal distribution has no bounds."
-    assert size.mean().abs() < 7 / size.numel() ** 0.5, (
+    # About 22,800 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean
+    # and mean square stay within six standard deviations, no number is beyond 3.2 once in e^31
+    # times, and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
+    known = noise[early.squeeze(1)]
+    assert known.mean().abs() < 6 / known.numel() ** 0.5, "the noise's mean should be zero."
+    assert (known.square().mean() - 1).abs() < 6 * (2 / known.numel()) ** 0.5, (
         "the noise's standard deviation should be one."
     )
+    assert known.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    assert len(known.mul(1000).round().unique(dim=0)) > 0.95 * len(known), (
+        "rows share noise: draw anew for every number of every row."
+    )
+    size = torch.where(early, (noise**2 - 1) / 2**0.5, 0.0)
     noise = torch.where(early, noise, 0.0)
-    clock, half, own = 12**0.5 * (times[:, None] - 0.5), batch // 2, actions.double()
+    clock, own = 12**0.5 * (times[:, None] - 0.5), actions.double()
     own = (own - own.mean(dim=0)) / own.std(dim=0)
+    large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
+    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
+    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
+    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
+    assert largest_echo(clock) < 8, "rows share times: draw a time for every row."
     pairs = {
-        "neighbouring rows share noise": (noise[1:], noise[:-1]),
-        "rows share noise": (noise[half:], noise[:half]),
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
+        "the noise's size depends on the action": (size, own),
+        "the noise's size depends on the action's": (size, large),
         "noise depends on the time": (noise, clock),
         "the noise's size depends on the time": (size, clock),
         "noise and times come from one seed": (size.flatten()[:batch, None], clock),
-        "neighbouring rows share times": (clock[1:], clock[:-1]),
-        "rows share times": (clock[half:], clock[:half]),
         "the time depends on the action": (clock, own),
+        "the time depends on the action's size": (clock, large),
     }
     for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5  # seven standard deviations
+        together = (one * other).mean(dim=0) * len(one) ** 0.5
+        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
         assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
 
 
@@ -938,32 +993,42 @@ def test_flow_matching_loss_teaches_the_velocity(flow_matching_loss):
 
 
 def test_flow_matching_loss_draws_from_the_generator(flow_matching_loss):
-    """The generator decides all draws: equal seeds repeat the loss, and the next call draws anew."""
+    """The generator decides all draws: equal seeds repeat them, and the next call draws anew."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
-    actions, observations = torch.ones(30, 2), torch.zeros(30, 1)
-    seed = fresh_generator().initial_seed()
+    batch, seed = 300, fresh_generator().initial_seed()
+    rows = torch.arange(1.0 * batch)[:, None]
 
-    def by_noise(points, times, own):
-        return points
+    def draw(source):
+        seen, count = torch.full((batch, 4), torch.nan), torch.zeros((), dtype=torch.long)
 
-    def by_time(points, times, own):
-        # Right for the actions given, but for a term in which only the time plays a part.
-        left = (1 - times).clamp(min=1e-4).unsqueeze(1)
-        return (1 - points) / left + times.unsqueeze(1)
+        def velocity(points, times, own):
+            first = int(count)
+            assert first + len(points) <= batch, "velocity was asked about too many points."
+            shown = torch.cat([points, times.reshape(-1, 1), own], dim=1)
+            seen[first : first + len(points)] = shown.detach()
+            count.add_(len(points))
+            return 0 * points
 
-    for velocity, what in ((by_noise, "noise"), (by_time, "times")):
-        one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
-        first, following, again = (
-            flow_matching_loss(velocity, actions, observations, source)
-            for source in (one, one, same)
-        )
-        for loss in (first, following, again):
-            check_answered(loss, "flow_matching_loss")
-        check_close(again, first, f"the same seed gave other {what}: draw from `generator`.")
-        assert abs(float(first) - float(following)) > 1e-5, (
+        loss = flow_matching_loss(velocity, torch.zeros(batch, 2), rows, source)
+        check_answered(loss, "flow_matching_loss")
+        assert seen.isfinite().all(), "velocity must be asked about every row, once."
+        shown = seen[seen[:, 3].argsort()].double()
+        times = shown[:, 2:3]
+        # With zeros for actions the point is (1 - t) times the noise.
+        noise = shown[:, :2] / (1 - times).clamp(min=1e-6)
+        return {"noise": noise, "times": 12**0.5 * (times - 0.5)}
+
+    one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+    first, following, again = (draw(source) for source in (one, one, same))
+    for what, drawn in first.items():
+        hint = f"the same seed gave other {what}: draw from `generator`."
+        check_close(again[what], drawn, hint)
+        # Means of at least 300 products of independent numbers with variance one are beyond seven
+        # standard deviations once in 10^9 times.
+        assert (drawn * following[what]).mean().abs() < 7 / drawn.numel() ** 0.5, (
             f"two calls with one generator gave the same {what}: do not seed it yourself."
         )
 
@@ -2939,10 +3004,16 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
 
     from imitation_lab.testing import check_answered, fresh_generator
 
-    generator, batch, length = fresh_generator(), 4_000, 7
+    def largest_echo(columns):
+        """Correlate every column with itself, moved on by any number of rows."""
+        power = torch.fft.rfft(columns, dim=0).abs().square()
+        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
+        return moved.abs().max() / len(columns) ** 0.5
+
+    generator, batch, length = fresh_generator(), 8_000, 7
     scale = torch.tensor([0.5, 1.0, 4.0])
     actions = scale * torch.randn(batch, 3, generator=generator) + 2
-    kept = torch.linspace(0.95, 0.02, length)
+    kept = torch.linspace(0.999, 0.001, length)
     seen = torch.full((batch, 5), torch.nan)
     count = torch.zeros((), dtype=torch.long)
 
@@ -2955,7 +3026,7 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
         return 0 * noisy
 
     rows = torch.arange(1.0 * batch)[:, None]
-    loss = ddpm_loss(noise_model, actions, rows, kept.clone(), generator)
+    loss = ddpm_loss(noise_model, actions.clone(), rows, kept.clone(), generator)
     check_answered(loss, "ddpm_loss")
     shown = seen.double()
     assert shown.isfinite().all(), "the model must be asked about every row, once."
@@ -2975,27 +3046,39 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
             "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
             "root of 1 - alpha_bar, drawn for every number."
         )
-    # Of 12,000 standard normal numbers none is beyond 3 once in e^32 times.
-    assert noise.abs().max() > 3, "the noise is cut off: a normal distribution has no bounds."
-    assert (noise.square().mean() - 1).abs() < 7 * (2 / noise.numel()) ** 0.5, (
+    # 24,000 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean and
+    # mean square stay within six standard deviations, no number is beyond 3.2 once in e^33 times,
+    # and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
+    assert noise.mean().abs() < 6 / noise.numel() ** 0.5, "the noise's mean should be zero."
+    assert (noise.square().mean() - 1).abs() < 6 * (2 / noise.numel()) ** 0.5, (
         "the noise's standard deviation should be one."
     )
+    assert noise.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    assert len(noise.mul(1000).round().unique(dim=0)) > 0.95 * batch, (
+        "rows share noise: draw anew for every number of every row."
+    )
     clock = (timesteps - (length - 1) / 2) / ((length**2 - 1) / 12) ** 0.5
-    half, own = batch // 2, actions.double()
-    clock, own = clock[:, None], (own - own.mean(dim=0)) / own.std(dim=0)
+    clock, own = clock[:, None], actions.double()
+    own = (own - own.mean(dim=0)) / own.std(dim=0)
+    large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
+    size = (noise**2 - 1) / 2**0.5
+    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
+    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
+    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
+    assert largest_echo(clock) < 8, "rows share timesteps: draw one for every row."
     pairs = {
-        "neighbouring rows share noise": (noise[1:], noise[:-1]),
-        "rows share noise": (noise[half:], noise[:half]),
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
+        "the noise's size depends on the action": (size, own),
+        "the noise's size depends on the action's": (size, large),
         "noise depends on the timestep": (noise, clock),
-        "the noise's size depends on the timestep": ((noise**2 - 1) / 2**0.5, clock),
-        "neighbouring rows share timesteps": (clock[1:], clock[:-1]),
-        "rows share timesteps": (clock[half:], clock[:half]),
+        "the noise's size depends on the timestep": (size, clock),
         "the timestep depends on the action": (clock, own),
+        "the timestep depends on the action's size": (clock, large),
     }
     for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5  # seven standard deviations
+        together = (one * other).mean(dim=0) * len(one) ** 0.5
+        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
         assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
 
 
@@ -3037,32 +3120,45 @@ def test_ddpm_loss_teaches_the_model(ddpm_loss):
 
 
 def test_ddpm_loss_draws_from_the_generator(ddpm_loss):
-    """The generator decides all draws: equal seeds repeat the loss, and the next call draws anew."""
+    """The generator decides all draws: equal seeds repeat them, and the next call draws anew."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
-    actions, observations = torch.ones(40, 2), torch.zeros(40, 1)
-    schedule, seed = torch.linspace(0.95, 0.05, 50), fresh_generator().initial_seed()
+    batch, seed, schedule = 300, fresh_generator().initial_seed(), torch.linspace(0.95, 0.05, 50)
+    rows = torch.arange(1.0 * batch)[:, None]
 
-    def by_noise(noisy, timesteps, own):
-        return 1 * noisy
+    def draw(source):
+        seen, count = torch.full((batch, 4), torch.nan), torch.zeros((), dtype=torch.long)
 
-    def by_timestep(noisy, timesteps, own):
-        # Right for the actions given, but for a term in which only the timestep plays a part.
-        left = schedule[timesteps].unsqueeze(1)
-        return (noisy - left.sqrt()) / (1 - left).sqrt() + left
+        def noise_model(noisy, timesteps, own):
+            first = int(count)
+            assert first + len(noisy) <= batch, "the model was asked about too many rows."
+            shown = torch.cat([noisy, timesteps.reshape(-1, 1), own], dim=1)
+            seen[first : first + len(noisy)] = shown.detach()
+            count.add_(len(noisy))
+            return 0 * noisy
 
-    for noise_model, what in ((by_noise, "noise"), (by_timestep, "timesteps")):
-        one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
-        first, following, again = (
-            ddpm_loss(noise_model, actions, observations, schedule, source)
-            for source in (one, one, same)
+        loss = ddpm_loss(noise_model, torch.zeros(batch, 2), rows, schedule.clone(), source)
+        check_answered(loss, "ddpm_loss")
+        assert seen.isfinite().all(), "the model must be asked about every row, once."
+        shown = seen[seen[:, 3].argsort()].double()
+        timesteps = shown[:, 2].long()
+        assert timesteps.min() >= 0 and timesteps.max() < 50, (
+            "timesteps run from 0 to num_timesteps - 1."
         )
-        for loss in (first, following, again):
-            check_answered(loss, "ddpm_loss")
-        check_close(again, first, f"the same seed gave other {what}: draw from `generator`.")
-        assert abs(float(first) - float(following)) > 1e-6, (
+        # With zeros for actions the noisy action is the noise times its factor.
+        noise = shown[:, :2] / (1 - schedule.double()[timesteps, None]).sqrt()
+        return {"noise": noise, "timesteps": (shown[:, 2:3] - 24.5) / (2499 / 12) ** 0.5}
+
+    one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
+    first, following, again = (draw(source) for source in (one, one, same))
+    for what, drawn in first.items():
+        hint = f"the same seed gave other {what}: draw from `generator`."
+        check_close(again[what], drawn, hint)
+        # Means of at least 300 products of independent numbers with variance one are beyond seven
+        # standard deviations once in 10^9 times.
+        assert (drawn * following[what]).mean().abs() < 7 / drawn.numel() ** 0.5, (
             f"two calls with one generator gave the same {what}: do not seed it yourself."
         )
 
