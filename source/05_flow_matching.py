@@ -542,7 +542,7 @@ def test_interpolate_of_known_lines(interpolate):
     ends = torch.tensor([[9.0, 9.0], [4.0, 0.0], [-1.0, 7.0]])
     pair = interpolate(starts, ends, torch.tensor([0.0, 0.25, 1.0]))
     check_answered(pair, "interpolate")
-    assert isinstance(pair, tuple | list) and len(pair) == 2, "return a pair: points and velocity."
+    assert len(pair) == 2, "return a pair: points and velocity."
     points, velocity = pair
     check_answered(points, "interpolate")
     check_close(
@@ -559,17 +559,21 @@ def test_interpolate_of_known_lines(interpolate):
 
 # %% tags=["hidden"]
 def test_interpolate_keeps_every_row_on_its_own_line(interpolate):
-    """The points are the formula's, number by number, for any sizes."""
+    """Points and velocities are the formula's, number by number, for any sizes, at the ends too."""
+    from itertools import product
+
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
     # As many rows as columns, too: there a time on the wrong axis has the right shape.
-    for batch, dim in [(5, 3), (4, 4), (1, 6), (7, 1), (1, 1)]:
+    sizes = [(5, 3), (4, 4), (1, 6), (7, 1), (1, 1)]
+    for (batch, dim), end in product(sizes, (0.0, 0.4, 1.0)):
         x0 = torch.randn(batch, dim, generator=generator)
         x1 = 10 * torch.randn(batch, dim, generator=generator) + 3
         times = torch.rand(batch, generator=generator)
+        times[-1], times[0] = 1.0 - end, end
         pair = interpolate(x0, x1, times)
         check_answered(pair, "interpolate")
         rows = zip(x0.tolist(), x1.tolist(), times.tolist(), strict=True)
@@ -578,6 +582,8 @@ def test_interpolate_keeps_every_row_on_its_own_line(interpolate):
             for start, end, time in rows
         ]
         check_close(pair[0], expected, "row i is at its own time t[i], on its own line.")
+        hint = "the velocity is the whole way, x1 - x0, at the ends of the line too."
+        check_close(pair[1], x1.double() - x0.double(), hint)
 
 
 def test_interpolate_gives_the_derivative(interpolate):
@@ -625,6 +631,24 @@ def interpolate__swaps_the_ends(x0, x1, t):
 def interpolate__turns_the_velocity_round(x0, x1, t):
     """The velocity points from the data to the noise: it has the wrong sign."""
     return (1 - t[:, None]) * x0 + t[:, None] * x1, x0 - x1
+
+
+def interpolate__divides_by_the_time_left(x0, x1, t):
+    """What is left is divided by the time left: at t = 1 that is 0 / 0. The whole way needs no division."""
+    points = (1 - t[:, None]) * x0 + t[:, None] * x1
+    return points, (x1 - points) / (1 - t[:, None])
+
+
+def interpolate__divides_by_the_time_gone(x0, x1, t):
+    """The way so far is divided by t, kept off zero: at the start that gives a velocity of zero."""
+    points = (1 - t[:, None]) * x0 + t[:, None] * x1
+    return points, (points - x0) / t[:, None].clamp(min=1e-5)
+
+
+def interpolate__keeps_off_the_ends(x0, x1, t):
+    """Times are kept off 0 and 1: there the points are exactly at x0 and x1."""
+    t = t.clamp(0.001, 0.999)[:, None]
+    return (1 - t) * x0 + t * x1, x1 - x0
 
 
 def interpolate__starts_from_the_point(x0, x1, t):
@@ -707,6 +731,11 @@ def interpolate__by_forward_differentiation(x0, x1, t):
         return x0 + torch.diag(time) @ (x1 - x0)
 
     return torch.func.jvp(point, (t,), (torch.ones_like(t),))
+
+
+def interpolate__as_one_tensor(x0, x1, t):
+    way = x1 - x0
+    return torch.stack([x0 + t[:, None] * way, way])
 
 
 def interpolate__as_a_list_of_arrays(x0, x1, t):
@@ -1474,7 +1503,7 @@ def test_exact_velocity_at_the_start_aims_at_the_mean(exact_velocity):
 
 # %% tags=["hidden"]
 def test_exact_velocity_equals_the_formula(exact_velocity):
-    """The velocity is the formula's, point by point, for any sizes and times."""
+    """The velocity is the formula's, point by point, for any sizes and times, and arguments stay."""
     import torch
 
     from imitation_lab.testing import check_answered, check_close, fresh_generator
@@ -1483,12 +1512,14 @@ def test_exact_velocity_equals_the_formula(exact_velocity):
     # Sizes that agree, too: there a wrong axis gives the right shape.
     for batch, dim, size, spread in [(7, 3, 5, 1), (1, 2, 1, 1), (4, 4, 4, 2), (9, 1, 40, 3)]:
         data = spread * torch.randn(size, dim, generator=generator) + 1
+        data[-1] = data[0]  # drivers who did the same count twice
         times = 0.97 * torch.rand(batch, generator=generator)
         times[0] = 0.0
         noise = torch.randn(batch, dim, generator=generator)
         chosen = torch.randint(size, (batch,), generator=generator)
         points = (1 - times[:, None]) * noise + times[:, None] * data[chosen]
-        velocity = exact_velocity(points, times, data)
+        given = [points.clone(), times.clone(), data.clone()]
+        velocity = exact_velocity(*given)
         check_answered(velocity, "exact_velocity")
         expected = []
         for point, time in zip(points.double(), times.double(), strict=True):
@@ -1503,6 +1534,8 @@ def test_exact_velocity_equals_the_formula(exact_velocity):
             rtol=1e-2,
             atol=1e-3,
         )
+        for argument, kept in zip(given, (points, times, data), strict=True):
+            check_close(argument, kept, "an argument was changed in place: compute a new tensor.")
 
 
 def test_exact_velocity_is_the_average_over_many_lines(exact_velocity):
@@ -1519,7 +1552,8 @@ def test_exact_velocity_is_the_average_over_many_lines(exact_velocity):
     for place in (-0.7, 0.1, 0.6, 1.3):
         near = ((passing - place).abs() < 0.02).squeeze(1)
         ways = (ends - noise)[near]
-        velocity = exact_velocity(passing[near], torch.full((len(ways),), time), data)
+        times = torch.full((len(ways),), time)
+        velocity = exact_velocity(passing[near], times, data.clone())
         check_answered(velocity, "exact_velocity")
         check_shape(velocity, ways.shape, "one velocity for each point.")
         apart = (torch.as_tensor(velocity) - ways).double()
@@ -1547,7 +1581,8 @@ def test_exact_velocity_survives_far_points_and_late_times(exact_velocity):
         (60 * data[near] + noise, torch.full((5,), 0.5)),
         (1e4 * data[near] + noise, torch.full((5,), 0.9)),
     ):
-        velocity = exact_velocity(points, times, data)
+        given = [points.clone(), times.clone(), data.clone()]
+        velocity = exact_velocity(*given)
         check_answered(velocity, "exact_velocity")
         check_finite(velocity, "exponentials underflow here: use a softmax of the exponents.")
         # Only one data point's line can have led here.
@@ -1556,6 +1591,8 @@ def test_exact_velocity_survives_far_points_and_late_times(exact_velocity):
         expected = (data[nearest].double() - points) / (1 - times.double())[:, None]
         hint = "here one data point has all the weight."
         check_close(velocity, expected, hint, rtol=1e-2, atol=1e-2)
+        for argument, kept in zip(given, (points, times, data), strict=True):
+            check_close(argument, kept, "an argument was changed in place: compute a new tensor.")
 
 
 # %% tags=["wrong"]
@@ -1651,6 +1688,24 @@ def exact_velocity__hides_the_underflow(x, t, data):
 def exact_velocity__keeps_off_the_end(x, t, data):
     """1 − t is kept above 0.05: the velocity is wrong in the last steps, where the points find their places."""
     t = t.clamp(max=0.95)
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__changes_the_times(x, t, data):
+    """The times are changed in place: whoever goes on with them has lost them. Compute a new tensor."""
+    t.clamp_(max=0.95)
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__changes_the_points(x, t, data):
+    """Far points are pulled back in place: compute a new tensor, and take the points as they are."""
+    x.clamp_(-10, 10)
+    return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
+
+
+def exact_velocity__drops_repeated_data(x, t, data):
+    """Equal rows of the data count once: every row is an action somebody took, and counts."""
+    data = data.unique(dim=0)
     return (_exponents(x, t, data).softmax(dim=1) @ data - x) / (1 - t)[:, None]
 
 
@@ -1860,6 +1915,9 @@ def test_euler_sample_of_a_field_that_grows(euler_sample):
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
+        assert points.dtype == times.dtype == torch.float32, (
+            "velocity was given float64: the network takes float32, convert with .float()."
+        )
         assert len(seen) == len(points), "velocity was not given the observations of its points."
         return 12 * times.unsqueeze(1) + 0 * points
 
@@ -1883,7 +1941,7 @@ def test_euler_sample_sums_up_what_the_clock_shows(euler_sample):
 
     generator = fresh_generator()
     for num_steps in (1, 2, 3, 7, 20):
-        start = torch.randn(5, 3, generator=generator)
+        start = 20 * torch.randn(5, 3, generator=generator)
         weights = 3 * torch.randn(3, generator=generator)
 
         def velocity(points, times, seen, weights=weights):
@@ -1936,13 +1994,17 @@ def test_euler_sample_asks_once_a_step(euler_sample):
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for batch, num_steps in [(3, 6), (1, 1), (5, 11)]:
+    # At 12, 23, 49 and 93 steps a clock that adds up floating-point numbers ends late or early.
+    for batch, num_steps in [(3, 6), (1, 1), (5, 11), (2, 12), (2, 23), (1, 49), (1, 93)]:
         asked = torch.zeros(())
         rates = torch.randn(batch, 1, generator=generator)
 
         def velocity(points, times, seen, asked=asked):
             assert times.shape == (len(points),), (
                 f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+            )
+            assert points.dtype == times.dtype == torch.float32, (
+                "velocity was given float64: the network takes float32, convert with .float()."
             )
             asked.add_(len(points))
             return seen * points + (5 * times).cos().unsqueeze(1)
@@ -2045,6 +2107,49 @@ def euler_sample__takes_one_step_too_few(velocity, x0, num_steps, observations):
     for step in range(num_steps - 1):
         t = torch.full((len(x0),), step / num_steps)
         x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__adds_up_the_clock(velocity, x0, num_steps, observations):
+    """The clock adds up rounded numbers, and ends a step late for some num_steps: count the steps."""
+    x, t = x0, torch.zeros(len(x0))
+    while (t < 1).all():
+        x = x + velocity(x, t, observations) / num_steps
+        t = t + 1 / num_steps
+    return x
+
+
+def euler_sample__counts_by_arange(velocity, x0, num_steps, observations):
+    """arange in steps of 1 / num_steps has one time too many for some num_steps: count the steps."""
+    x = x0
+    for time in torch.arange(0, 1, 1 / num_steps):
+        x = x + velocity(x, time.expand(len(x0)), observations) / num_steps
+    return x
+
+
+def euler_sample__rounds_the_number_of_steps(velocity, x0, num_steps, observations):
+    """int cuts off: 1 / (1 / 93) is a little less than 93, and a step is lost. Use num_steps itself."""
+    x, length = x0, 1 / num_steps
+    for step in range(int(1 / length)):
+        x = x + length * velocity(x, torch.full((len(x0),), step * length), observations)
+    return x
+
+
+def euler_sample__computes_in_float64(velocity, x0, num_steps, observations):
+    """The network is given float64: it takes float32."""
+    x = x0.double()
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps, dtype=torch.float64)
+        x = x + velocity(x, t, observations) / num_steps
+    return x
+
+
+def euler_sample__keeps_the_points_near(velocity, x0, num_steps, observations):
+    """Points beyond ±10 are pulled back: follow the field wherever it leads."""
+    x = x0
+    for step in range(num_steps):
+        t = torch.full((len(x0),), step / num_steps)
+        x = (x + velocity(x, t, observations) / num_steps).clamp(-10, 10)
     return x
 
 
@@ -2263,6 +2368,9 @@ def test_midpoint_sample_of_a_field_that_grows(midpoint_sample):
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
+        assert points.dtype == times.dtype == torch.float32, (
+            "velocity was given float64: the network takes float32, convert with .float()."
+        )
         assert len(seen) == len(points), "velocity was not given the observations of its points."
         return 12 * times.unsqueeze(1) + 0 * points
 
@@ -2316,7 +2424,7 @@ def test_midpoint_sample_asks_in_the_middle_of_the_step(midpoint_sample):
 
     generator = fresh_generator()
     for num_steps in (1, 2, 3, 7):
-        start = torch.randn(5, 3, generator=generator)
+        start = 20 * torch.randn(5, 3, generator=generator)
         weights = 3 * torch.randn(3, generator=generator)
 
         def velocity(points, times, seen, weights=weights):
@@ -2339,13 +2447,17 @@ def test_midpoint_sample_asks_for_the_first_velocity_at_the_start_of_the_step(mi
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for batch, num_steps in [(4, 5), (1, 1), (3, 12)]:
+    # At 12, 23, 49 and 93 steps a clock that adds up floating-point numbers ends late or early.
+    for batch, num_steps in [(4, 5), (1, 1), (3, 12), (2, 12), (2, 23), (1, 49), (1, 93)]:
         asked = torch.zeros(())
         rates = torch.randn(batch, 1, generator=generator)
 
         def velocity(points, times, seen, asked=asked):
             assert times.shape == (len(points),), (
                 f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
+            )
+            assert points.dtype == times.dtype == torch.float32, (
+                "velocity was given float64: the network takes float32, convert with .float()."
             )
             asked.add_(len(points))
             return seen * points + (5 * times).cos().unsqueeze(1)
@@ -2476,6 +2588,21 @@ def midpoint_sample__keeps_the_first_velocity(velocity, x0, num_steps, observati
 def midpoint_sample__halves_the_number_of_steps(velocity, x0, num_steps, observations):
     """Only half the steps are taken, to save time: take num_steps, at twice the cost."""
     return _midpoint(velocity, x0, max(1, num_steps // 2), observations)
+
+
+def midpoint_sample__counts_by_arange(velocity, x0, num_steps, observations):
+    """arange in steps of 1 / num_steps has one time too many for some num_steps: count the steps."""
+    x, d = x0, 1 / num_steps
+    for time in torch.arange(0, 1, d):
+        t = time.expand(len(x0))
+        middle = x + d / 2 * velocity(x, t, observations)
+        x = x + d * velocity(middle, t + d / 2, observations)
+    return x
+
+
+def midpoint_sample__computes_in_float64(velocity, x0, num_steps, observations):
+    """The network is given float64: it takes float32."""
+    return _midpoint(velocity, x0.double(), num_steps, observations)
 
 
 def midpoint_sample__asks_at_the_noise(velocity, x0, num_steps, observations):
@@ -3510,6 +3637,14 @@ def test_velocity_from_noise_is_the_lines(velocity_from_noise):
         check_close(
             velocity, data - noise, "row i has come from its noise in time t[i].", 1e-3, 1e-3
         )
+    times = torch.tensor([1e-3, 5e-3, 0.02, 0.5, 1.0])
+    noise = torch.randn(5, 3, generator=generator)
+    way = torch.tensor([[60.0, -60.0, 0.5], [-45.0, 1.0, 60.0]]).repeat(3, 1)[:5]
+    velocity = velocity_from_noise(noise, noise + times[:, None] * way, times)
+    check_answered(velocity, "velocity_from_noise")
+    # Rounding of numbers of size 4, a few times 2.4e-7, is divided by the smallest time, 0.001.
+    hint = "early times and fast lines count too: take the time as it is, and the whole way."
+    check_close(velocity, way, hint, rtol=1e-4, atol=2e-3)
 
 
 def test_velocity_from_noise_keeps_the_gradient_and_its_arguments(velocity_from_noise):
@@ -3521,9 +3656,10 @@ def test_velocity_from_noise_keeps_the_gradient_and_its_arguments(velocity_from_
     generator = fresh_generator()
     noise, points = torch.randn(2, 5, 3, generator=generator)
     times = 0.1 + 0.9 * torch.rand(5, generator=generator)
-    times[2] = 0.02
+    times[2], times[3] = 0.02, 0.002
     before = [tensor.clone() for tensor in (noise, points, times)]
     noise.requires_grad_()
+    points.requires_grad_()
     velocity = velocity_from_noise(noise, points, times)
     check_answered(velocity, "velocity_from_noise")
     assert getattr(velocity, "requires_grad", False), (
@@ -3531,7 +3667,9 @@ def test_velocity_from_noise_keeps_the_gradient_and_its_arguments(velocity_from_
     )
     velocity.sum().backward()
     expected = -1 / times[:, None].expand(5, 3)
-    check_close(noise.grad, expected, "the gradient with respect to the noise is off.", 1e-3)
+    for given, sign in ((noise, 1), (points, -1)):
+        assert given.grad is not None, "no gradient reaches the noise, or the points: do not detach."
+        check_close(given.grad, sign * expected, "the gradient is 1 / t, or minus that.", 1e-3)
     for given, kept in zip((noise, points, times), before, strict=True):
         check_close(given, kept, "an argument was changed in place: compute a new tensor.")
 
@@ -3591,6 +3729,26 @@ def velocity_from_noise__keeps_off_zero(noise, xt, t):
 def velocity_from_noise__clamps_the_time(noise, xt, t):
     """Early times are taken for 0.3: early velocities come out too small."""
     return (xt - noise) / t[:, None].clamp(min=0.3)
+
+
+def velocity_from_noise__keeps_off_early_times(noise, xt, t):
+    """Times below 0.05 are taken for 0.05: every time is positive, take it as it is."""
+    return (xt - noise) / t.clamp(min=0.05)[:, None]
+
+
+def velocity_from_noise__gives_early_times_up(noise, xt, t):
+    """Early points get no velocity: they have the velocity of their line, as all others."""
+    return torch.where(t[:, None] < 0.05, 0.0, (xt - noise) / t[:, None])
+
+
+def velocity_from_noise__cuts_fast_velocities(noise, xt, t):
+    """Velocities beyond ±20 are cut off: the data may lie far away."""
+    return ((xt - noise) / t[:, None]).clamp(-20, 20)
+
+
+def velocity_from_noise__detaches_the_points(noise, xt, t):
+    """The points are detached: the velocity depends on them as well."""
+    return (xt.detach() - noise) / t[:, None]
 
 
 def velocity_from_noise__detaches_the_noise(noise, xt, t):
