@@ -130,6 +130,9 @@ def test_idea0_loss_of_a_constant(idea0_loss):
         assert noise.dim() == 2 and noise.shape[1] == 3, (
             f"the model was given shape {tuple(noise.shape)}: it takes noise (batch, action_dim)."
         )
+        assert noise.dtype == torch.float32, (
+            f"the model was given {noise.dtype}: a network takes float32, convert with .float()."
+        )
         return torch.tensor([1.0, 2.0, 3.0]).repeat(len(noise), 1)
 
     rows = [[1.0, 2.0, 3.0], [1.0, 2.0, 8.0], [4.0, 6.0, 3.0], [1.0, 2.0, 3.0]]
@@ -159,11 +162,12 @@ def test_idea0_loss_is_the_mean_squared_distance(idea0_loss):
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for batch, action_dim in [(6, 3), (1, 2), (4, 4), (150, 1)]:
-        actions = 5 * torch.randn(batch, action_dim, generator=generator) - 3
+    for batch, action_dim, scale in [(6, 3, 30), (1, 2, 5), (4, 4, 5), (150, 1, 30)]:
+        actions = scale * torch.randn(batch, action_dim, generator=generator) - 3
         answer = torch.randn(action_dim, generator=generator)
+        given = actions.clone()
         loss = idea0_loss(
-            lambda noise, answer=answer: answer.repeat(len(noise), 1), actions, generator
+            lambda noise, answer=answer: answer.repeat(len(noise), 1), given, generator
         )
         check_answered(loss, "idea0_loss")
         total = sum(
@@ -172,6 +176,7 @@ def test_idea0_loss_is_the_mean_squared_distance(idea0_loss):
             for one, other in zip(row, answer.tolist(), strict=True)
         )
         check_close(loss, total / batch, "sum over the action's numbers, average over the batch.")
+        check_close(given, actions, "the actions were changed in place: compute a new tensor.")
 
 
 def test_idea0_loss_judges_what_the_model_makes_of_the_noise(idea0_loss):
@@ -373,6 +378,44 @@ def idea0_loss__cuts_the_noise_off(model, actions, generator):
     """Noise beyond ±2 is cut off: draw from the whole normal distribution."""
     noise = torch.randn(actions.shape, generator=generator).clamp(-2, 2)
     return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__makes_the_noise_weak(model, actions, generator):
+    """The noise's standard deviation is 0.95: it should be one."""
+    noise = 0.95 * torch.randn(actions.shape, generator=generator)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__shifts_the_noise(model, actions, generator):
+    """The noise's mean is 0.1: it should be zero."""
+    noise = 0.1 + torch.randn(actions.shape, generator=generator)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__repeats_the_noise(model, actions, generator):
+    """A third of the noise is drawn, and used three times: every row needs its own."""
+    third = torch.randn((len(actions) + 2) // 3, actions.shape[1], generator=generator)
+    noise = third.repeat(3, 1)[: len(actions)]
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__moves_fixed_noise_a_little(model, actions, generator):
+    """The generator moves noise that is always the same a little: draw all of it from `generator`."""
+    noise = torch.randn(actions.shape, generator=torch.Generator().manual_seed(0))
+    noise = noise + 0.001 * torch.randn(1, generator=generator)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__draws_in_float64(model, actions, generator):
+    """The network is given float64: it takes float32."""
+    noise = torch.randn(actions.shape, generator=generator, dtype=torch.float64)
+    return (model(noise) - actions).square().sum(dim=1).mean()
+
+
+def idea0_loss__changes_the_actions(model, actions, generator):
+    """The actions are changed in place: whoever goes on with them has lost them."""
+    noise = torch.randn(actions.shape, generator=generator)
+    return actions.sub_(model(noise)).square().sum(dim=1).mean()
 
 
 def idea0_loss__pairs_by_size(model, actions, generator):
@@ -813,6 +856,9 @@ def test_flow_matching_loss_knows_the_way_to_a_single_action(flow_matching_loss)
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
+        assert points.dtype == times.dtype == torch.float32, (
+            "velocity was given float64: the network takes float32, convert with .float()."
+        )
         left = (1 - times).clamp(min=1e-4).unsqueeze(1)
         return (action - points) / left + seen
 
@@ -855,8 +901,8 @@ def test_flow_matching_loss_is_the_error_of_the_velocity(flow_matching_loss):
 
     generator = fresh_generator()
     # An action of three numbers in a batch of three, too: there a wrong axis has the right shape.
-    for batch, dim, features in [(6, 3, 2), (1, 1, 1), (3, 3, 3), (50, 2, 4)]:
-        actions = 3 * torch.randn(batch, dim, generator=generator) - 2
+    for batch, dim, features, scale in [(6, 3, 2, 3), (1, 1, 1, 3), (3, 3, 3, 30), (50, 2, 4, 30)]:
+        actions = scale * torch.randn(batch, dim, generator=generator) - 2
         observations = torch.randn(batch, features, generator=generator)
         observations[:, 0] = torch.arange(batch)  # says which row it is
         seen = torch.full((batch, dim + 1 + features), torch.nan)
@@ -866,6 +912,9 @@ def test_flow_matching_loss_is_the_error_of_the_velocity(flow_matching_loss):
             assert times.shape == (len(points),) and len(own) == len(points), (
                 "velocity takes as many times and observations as points, and times of shape (batch,)."
             )
+            assert points.dtype == times.dtype == torch.float32, (
+                "velocity was given float64: the network takes float32, convert with .float()."
+            )
             first = int(count)
             assert first + len(points) <= len(seen), "velocity was asked about too many points."
             shown = torch.cat([points, times.unsqueeze(1), own], dim=1)
@@ -873,7 +922,8 @@ def test_flow_matching_loss_is_the_error_of_the_velocity(flow_matching_loss):
             count.add_(len(points))
             return 2 * points + (7 * times).sin().unsqueeze(1) - own[:, -1:]
 
-        loss = flow_matching_loss(velocity, actions, observations, generator)
+        given = [actions.clone(), observations.clone()]
+        loss = flow_matching_loss(velocity, *given, generator)
         check_answered(loss, "flow_matching_loss")
         shown = seen.double()
         assert shown.isfinite().all(), "velocity must be asked about every row, once."
@@ -893,6 +943,8 @@ def test_flow_matching_loss_is_the_error_of_the_velocity(flow_matching_loss):
             rtol=1e-4 + 1e-5 / float((1 - times).min().clamp(min=1e-6)),
             atol=1e-4,
         )
+        for argument, kept in zip(given, (actions, observations), strict=True):
+            check_close(argument, kept, "an argument was changed in place: compute a new tensor.")
 
 
 def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
@@ -1181,6 +1233,68 @@ def flow_matching_loss__cuts_the_noise_off(velocity, actions, observations, gene
     """Noise beyond ±2 is cut off: draw from the whole normal distribution."""
     x0 = torch.randn(actions.shape, generator=generator).clamp(-2, 2)
     return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__takes_noise_from_a_seed_of_its_own(
+    velocity, actions, observations, generator
+):
+    """The noise comes from a seed of its own, the same at every call: draw it from `generator`."""
+    x0 = torch.randn(actions.shape, generator=torch.Generator().manual_seed(0))
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__goes_back_to_the_seed(velocity, actions, observations, generator):
+    """The noise starts again from the generator's first seed at every call: go on drawing from `generator`."""
+    source = torch.Generator().manual_seed(generator.initial_seed())
+    x0 = torch.randn(actions.shape, generator=source)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__makes_the_noise_weak(velocity, actions, observations, generator):
+    """The noise's standard deviation is 0.95: it should be one."""
+    x0 = 0.95 * torch.randn(actions.shape, generator=generator)
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__repeats_the_noise(velocity, actions, observations, generator):
+    """A third of the noise is drawn, and used three times: every row needs its own."""
+    third = torch.randn((len(actions) + 2) // 3, actions.shape[1], generator=generator)
+    x0 = third.repeat(3, 1)[: len(actions)]
+    return _fm(velocity, actions, observations, generator, x0=x0)
+
+
+def flow_matching_loss__keeps_off_the_ends(velocity, actions, observations, generator):
+    """Times stay between 0.02 and 0.98: draw them from the whole way, sampling begins at 0."""
+    t = 0.02 + 0.96 * torch.rand(len(actions), generator=generator)
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__sorts_the_times_by_the_actions(velocity, actions, observations, generator):
+    """Large actions get late times: time and action are drawn independently of each other."""
+    places = (actions - actions.mean(dim=0)).norm(dim=1).argsort().argsort()
+    t = torch.rand(len(actions), generator=generator).sort().values[places]
+    return _fm(velocity, actions, observations, generator, t=t)
+
+
+def flow_matching_loss__computes_in_float64(velocity, actions, observations, generator):
+    """The network is given float64: it takes float32."""
+    x0, t = _draws(actions, generator)
+    return _fm(velocity, actions, observations, generator, x0=x0.double(), t=t.double())
+
+
+def flow_matching_loss__changes_the_observations(velocity, actions, observations, generator):
+    """The observations are changed in place: whoever goes on with them has lost them."""
+    observations.mul_(0.5)
+    return _fm(velocity, actions, observations, generator)
+
+
+def flow_matching_loss__softens_large_errors(velocity, actions, observations, generator):
+    """Large errors count in proportion to their size, as in Huber's loss: here all are squared."""
+    x0, t = _draws(actions, generator)
+    xt = (1 - t[:, None]) * x0 + t[:, None] * actions
+    predicted = velocity(xt, t, observations)
+    huber = torch.nn.functional.huber_loss
+    return 2 * huber(predicted, actions - x0, reduction="sum", delta=10.0) / len(actions)
 
 
 def flow_matching_loss__draws_noise_and_times_from_one_seed(
@@ -3040,6 +3154,9 @@ def test_ddpm_loss_finds_the_noise_of_a_single_action(ddpm_loss):
             f"the model was given timesteps of shape {tuple(timesteps.shape)} and {timesteps.dtype}: "
             "expected (batch,), one a row, of dtype long."
         )
+        assert noisy.dtype == torch.float32, (
+            "the model was given float64: the network takes float32, convert with .float()."
+        )
         left = schedule[timesteps][:, None]
         return (noisy - action * left**0.5) / (1 - left) ** 0.5 + seen
 
@@ -3086,6 +3203,7 @@ def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
         observations = torch.randn(batch, features, generator=generator)
         observations[:, 0] = torch.arange(batch)  # says which row it is
         kept = (0.05 + 0.9 * torch.rand(length, generator=generator)).sort(descending=True).values
+        kept[-1], kept[0] = 0.001, 0.999
         seen = torch.full((batch, dim + 1 + features), torch.nan)
         count = torch.zeros((), dtype=torch.long)
 
@@ -3094,6 +3212,9 @@ def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
                 "the model takes as many timesteps and observations as actions, timesteps of shape (batch,)."
             )
             assert timesteps.dtype == torch.long, "the timesteps must be of dtype long."
+            assert noisy.dtype == torch.float32, (
+                "the model was given float64: the network takes float32, convert with .float()."
+            )
             first = int(count)
             assert first + len(noisy) <= len(seen), "the model was asked about too many rows."
             shown = torch.cat([noisy, timesteps.unsqueeze(1), own], dim=1)
@@ -3101,7 +3222,8 @@ def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
             count.add_(len(noisy))
             return 2 * noisy + timesteps.sin().unsqueeze(1) - own[:, -1:]
 
-        loss = ddpm_loss(noise_model, actions, observations, kept.clone(), generator)
+        given = [actions.clone(), observations.clone(), kept.clone()]
+        loss = ddpm_loss(noise_model, *given, generator)
         check_answered(loss, "ddpm_loss")
         shown = seen.double()
         assert shown.isfinite().all(), "the model must be asked about every row, once."
@@ -3122,6 +3244,8 @@ def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
             rtol=1e-3,
             atol=1e-3,
         )
+        for argument, before in zip(given, (actions, observations, kept), strict=True):
+            check_close(argument, before, "an argument was changed in place: compute a new tensor.")
 
 
 def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
@@ -3451,6 +3575,51 @@ def ddpm_loss__cuts_the_noise_off(noise_model, actions, observations, alpha_bar,
     return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
 
 
+def ddpm_loss__takes_noise_from_a_seed_of_its_own(
+    noise_model, actions, observations, alpha_bar, generator
+):
+    """The noise comes from a seed of its own, the same at every call: draw it from `generator`."""
+    noise = torch.randn(actions.shape, generator=torch.Generator().manual_seed(0))
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__goes_back_to_the_seed(noise_model, actions, observations, alpha_bar, generator):
+    """The noise starts again from the generator's first seed at every call: go on drawing from `generator`."""
+    source = torch.Generator().manual_seed(generator.initial_seed())
+    noise = torch.randn(actions.shape, generator=source)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__makes_the_noise_weak(noise_model, actions, observations, alpha_bar, generator):
+    """The noise's standard deviation is 0.95: it should be one."""
+    noise = 0.95 * torch.randn(actions.shape, generator=generator)
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, noise=noise)
+
+
+def ddpm_loss__repeats_the_timesteps(noise_model, actions, observations, alpha_bar, generator):
+    """A third of the timesteps are drawn, and used three times: every row needs its own."""
+    third = torch.randint(len(alpha_bar), ((len(actions) + 2) // 3,), generator=generator)
+    k = third.repeat(3)[: len(actions)]
+    return _ddpm(noise_model, actions, observations, alpha_bar, generator, k=k)
+
+
+def ddpm_loss__computes_in_float64(noise_model, actions, observations, alpha_bar, generator):
+    """The network is given float64: it takes float32."""
+    return _ddpm(noise_model, actions.double(), observations, alpha_bar.double(), generator)
+
+
+def ddpm_loss__changes_the_schedule(noise_model, actions, observations, alpha_bar, generator):
+    """alpha_bar is replaced by its roots in place: at the next call they are no longer shares of the variance."""
+    loss = _ddpm(noise_model, actions, observations, alpha_bar, generator)
+    alpha_bar.sqrt_()
+    return loss
+
+
+def ddpm_loss__keeps_off_the_ends(noise_model, actions, observations, alpha_bar, generator):
+    """alpha_bar is kept between 0.02 and 0.98: take the schedule as it is given."""
+    return _ddpm(noise_model, actions, observations, alpha_bar.clamp(0.02, 0.98), generator)
+
+
 def ddpm_loss__ignores_the_generator(noise_model, actions, observations, alpha_bar, generator):
     """The noise comes from the global seed: pass the generator on."""
     noise = torch.randn_like(actions)
@@ -3668,7 +3837,7 @@ def test_velocity_from_noise_keeps_the_gradient_and_its_arguments(velocity_from_
     velocity.sum().backward()
     expected = -1 / times[:, None].expand(5, 3)
     for given, sign in ((noise, 1), (points, -1)):
-        assert given.grad is not None, "no gradient reaches the noise, or the points: do not detach."
+        assert given.grad is not None, "no gradient reaches noise or points: do not detach."
         check_close(given.grad, sign * expected, "the gradient is 1 / t, or minus that.", 1e-3)
     for given, kept in zip((noise, points, times), before, strict=True):
         check_close(given, kept, "an argument was changed in place: compute a new tensor.")
