@@ -67,6 +67,24 @@ class WidgetPage:
             [script, argument],
         )
 
+    @property
+    def texts_outside(self) -> list[str]:
+        """The texts that stick out of their picture, or out of their panel."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll(".panel > svg text, .panel td, .panel th")]
+                .filter((text) => {
+                    const inner = text.getBoundingClientRect();
+                    const outer = text.closest("svg, .panel").getBoundingClientRect();
+                    return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1
+                        || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1);
+                }).map((text) => text.textContent)"""
+        )
+
+    @property
+    def width(self) -> int:
+        """How wide the page is, with what has to be scrolled to."""
+        return self.page.evaluate("() => document.scrollingElement.scrollWidth")
+
     def slider(self, name: str) -> Any:
         return self.page.get_by_role("slider", name=name, exact=True)
 
@@ -131,3 +149,36 @@ def open_widget(pages) -> Iterator[Callable[..., WidgetPage]]:
         for event, listener in listeners.items():
             page.remove_listener(event, listener)
     assert faults == []
+
+
+@pytest.fixture
+def open_export(chromium, tmp_path) -> Iterator[Callable[[CourseWidget], Any]]:
+    """Open a widget's exported page without a network; afterwards, hold it to silence."""
+    context = chromium.new_context(offline=True)
+    requests, errors = [], []
+
+    def open_(widget: CourseWidget) -> Any:
+        path = tmp_path / "export.html"
+        text = f"<!doctype html><meta charset=utf-8>{widget.to_html()}"
+        path.write_text(text, encoding="utf-8")
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url.split(":")[0]))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    context.close()
+    assert set(requests) <= {"file", "blob", "data"}
+    assert errors == []
+
+
+@pytest.fixture
+def wait_for_readout() -> Callable[[Any, str], None]:
+    """Return a function that waits until a page's readout says something."""
+
+    def wait(page: Any, text: str) -> None:
+        script = "(text) => document.querySelector('.readout').textContent === text"
+        page.wait_for_function(script, arg=text)
+
+    return wait

@@ -385,37 +385,14 @@ def test_contrast_is_enough_to_read_and_to_see(open_widget, scheme):
 @pytest.mark.parametrize("preset", ["xor", "clear"])
 def test_no_text_leaves_the_picture_in_any_column(open_widget, width, preset):
     shown = open_widget(ChooseTheOrder(preset=preset), width=width)
-    assert shown.page.evaluate("() => document.scrollingElement.scrollWidth") <= width
-    outside = shown.page.evaluate(
-        """() => [...document.querySelectorAll(".panel > svg text")].filter((text) => {
-            const inner = text.getBoundingClientRect();
-            if (inner.width === 0) return false;
-            const outer = text.closest("svg").getBoundingClientRect();
-            return inner.left < outer.left - 1 || inner.right > outer.right + 1
-                || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
-        }).map((text) => text.textContent)"""
-    )
-    assert outside == []
+    assert shown.width <= width
+    assert shown.texts_outside == []
 
 
 # --- without a kernel -----------------------------------------------------------------------------
 
 
-def test_the_exported_page_plays_without_a_network(chromium, tmp_path):
-    path = tmp_path / "order.html"
-    page_text = "<!doctype html><meta charset=utf-8>" + ChooseTheOrder(bins=5).to_html()
-    path.write_text(page_text, encoding="utf-8")
-    context = chromium.new_context(offline=True)
-    page = context.new_page()
-    requests, errors = [], []
-    page.on("request", lambda request: requests.append(request.url.split(":")[0]))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(path.as_uri())
+def test_the_exported_page_plays_without_a_network(open_export, wait_for_readout):
+    page = open_export(ChooseTheOrder(bins=5))
     page.get_by_role("button", name="Ring").click()
-    page.wait_for_function(
-        "(text) => document.querySelector('.readout').textContent === text",
-        arg=summary(PRESETS["ring"], 5).sentence(),
-    )
-    assert set(requests) <= {"file", "blob", "data"}
-    assert errors == []
-    context.close()
+    wait_for_readout(page, summary(PRESETS["ring"], 5).sentence())
