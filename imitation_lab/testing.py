@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import math
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -144,3 +144,58 @@ def _kind(value: Any) -> str:
 
 def _explain(fault: str, hint: str) -> str:
     return f"{fault}: {hint}" if hint else f"{fault}."
+
+
+def check_standard_normal(noise: Tensor, hint: str) -> None:
+    """Fail unless the numbers look like draws from a standard normal distribution.
+
+    Right answers fail less than once in 10⁸ gradings: mean and mean square lie within six standard
+    deviations, each column's p-value is above 10⁻⁹, and of 20,000 numbers one is beyond 3.2 but once
+    in e²⁷ times.
+
+    Args:
+        noise: Shape (rows, columns), at least 20,000 numbers in all.
+        hint: What to draw, and where.
+    """
+    from scipy.stats import kstest  # here: it takes longer to import than all else in this module
+
+    count = noise.numel()
+    if abs(float(noise.mean())) > 6 / math.sqrt(count):
+        raise AssertionError("the noise's mean should be zero.")
+    if abs(float(noise.square().mean()) - 1) > 6 * math.sqrt(2 / count):
+        raise AssertionError("the noise's standard deviation should be one.")
+    if float(noise.abs().max()) < 3.2:
+        raise AssertionError("the noise is cut off: a normal distribution has no bounds.")
+    if any(kstest(column.numpy(), "norm").pvalue < 1e-9 for column in noise.T):
+        raise AssertionError(hint)
+
+
+def check_rows_apart(columns: Tensor, hint: str) -> None:
+    """Fail where rows repeat other rows' numbers, however far apart the rows are.
+
+    Every column is correlated with itself, moved on by any number of rows. One of 24,000 such
+    correlations reaches eight standard deviations once in 10¹⁰ gradings. (Moved by half the rows,
+    every pair counts twice: there eight are 5.6, which is once in 10⁷.)
+
+    Args:
+        columns: Shape (rows, columns), with mean 0 and variance 1.
+        hint: What to draw for every row.
+    """
+    power = torch.fft.rfft(columns, dim=0).abs().square()
+    moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
+    if float(moved.abs().max()) > 8 * math.sqrt(len(columns)):
+        raise AssertionError(hint)
+
+
+def check_unrelated(pairs: Mapping[str, tuple[Tensor, Tensor]], hint: str) -> None:
+    """Fail where two quantities are correlated: by seven standard deviations, once in 10⁸ gradings.
+
+    Args:
+        pairs: By the sentence that says what is wrong: two tensors (rows, columns) or (rows, 1),
+            with mean 0 and variance 1.
+        hint: What to do instead.
+    """
+    for fault, (one, other) in pairs.items():
+        together = (one * other).mean(dim=0) * math.sqrt(len(one))
+        if float(together.abs().max()) > 7:
+            raise AssertionError(f"{fault}: {hint}")

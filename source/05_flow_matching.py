@@ -223,15 +223,14 @@ def test_idea0_loss_judges_what_the_model_makes_of_the_noise(idea0_loss):
 def test_idea0_loss_draws_fresh_normal_noise(idea0_loss):
     """The noise is standard normal, fresh for every number, and knows nothing of the actions."""
     import torch
-    from scipy.stats import kstest
 
-    from imitation_lab.testing import check_answered, fresh_generator
-
-    def largest_echo(columns):
-        """Correlate every column with itself, moved on by any number of rows."""
-        power = torch.fft.rfft(columns, dim=0).abs().square()
-        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
-        return moved.abs().max() / len(columns) ** 0.5
+    from imitation_lab.testing import (
+        check_answered,
+        check_rows_apart,
+        check_standard_normal,
+        check_unrelated,
+        fresh_generator,
+    )
 
     generator, batch = fresh_generator(), 8_000
     actions = torch.randn(batch, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.2]) + 2
@@ -252,27 +251,18 @@ def test_idea0_loss_draws_fresh_normal_noise(idea0_loss):
         check_answered(loss, "idea0_loss")
         noise = seen.double()
         assert noise.isfinite().all(), "the model was not shown noise for every row."
-        # 24,000 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean
-        # and mean square stay within six standard deviations, no number is beyond 3.2 once in
-        # e^33 times, and float32 has 10^7 numbers to draw, so hardly any come twice.
-        assert noise.mean().abs() < 6 / noise.numel() ** 0.5, "the noise's mean should be zero."
-        assert (noise.square().mean() - 1).abs() < 6 * (2 / noise.numel()) ** 0.5, (
-            "the noise's standard deviation should be one."
-        )
-        assert noise.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+        # float32 has 10^7 numbers to draw, so hardly any come twice.
         assert len(noise.unique()) > 0.95 * noise.numel(), (
             "numbers of the noise repeat: draw anew for every number of every row."
         )
-        for column in noise.T:
-            # A right answer's p-value is uniform: it falls below 10^-9 once in 10^9 gradings.
-            assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-                "the noise does not follow a standard normal distribution, drawn for every row."
-            )
-        # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts
-        # every pair twice, so that one is 5.6 standard deviations: once in 10^7.)
-        assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
-        across = (noise * noise.roll(1, dims=1)).mean(dim=0) * batch**0.5
-        assert (across.abs() < 7).all(), "the numbers of a row share noise: draw anew for each."
+        check_standard_normal(
+            noise, "the noise does not follow a standard normal distribution, drawn for every row."
+        )
+        check_rows_apart(noise, "rows share noise: draw anew for every number of every row.")
+        check_unrelated(
+            {"the numbers of a row share noise": (noise, noise.roll(1, dims=1))},
+            "draw anew for each.",
+        )
         squares = actions.double().square().sum(dim=1).mean()
         answers = noise**power
         # What is left of the loss is -2 times the mean of answer times action. Noise has mean 0
@@ -952,13 +942,14 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     import torch
     from scipy.stats import kstest
 
-    from imitation_lab.testing import check_answered, check_close, fresh_generator
-
-    def largest_echo(columns):
-        """Correlate every column with itself, moved on by any number of rows."""
-        power = torch.fft.rfft(columns, dim=0).abs().square()
-        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
-        return moved.abs().max() / len(columns) ** 0.5
+    from imitation_lab.testing import (
+        check_answered,
+        check_close,
+        check_rows_apart,
+        check_standard_normal,
+        check_unrelated,
+        fresh_generator,
+    )
 
     generator, batch = fresh_generator(), 8_000
     scale = torch.tensor([0.5, 1.0, 4.0])
@@ -995,19 +986,12 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     assert len(times.unique()) > 0.95 * batch, "times repeat: draw any number between 0 and 1."
     early = (times < 0.95).unsqueeze(1)  # later, little of the noise is left to see
     noise = (points - times[:, None] * actions) / (1 - times[:, None]).clamp(min=0.05)
-    for column in noise[early.squeeze(1)].T:
-        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-            "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number."
-        )
-    # About 22,800 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean
-    # and mean square stay within six standard deviations, no number is beyond 3.2 once in e^31
-    # times, and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
     known = noise[early.squeeze(1)]
-    assert known.mean().abs() < 6 / known.numel() ** 0.5, "the noise's mean should be zero."
-    assert (known.square().mean() - 1).abs() < 6 * (2 / known.numel()) ** 0.5, (
-        "the noise's standard deviation should be one."
+    check_standard_normal(
+        known,
+        "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number.",
     )
-    assert known.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    # Two rows agree in three numbers to 0.001 once in a thousand gradings.
     assert len(known.mul(1000).round().unique(dim=0)) > 0.95 * len(known), (
         "rows share noise: draw anew for every number of every row."
     )
@@ -1016,10 +1000,8 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     clock, own = 12**0.5 * (times[:, None] - 0.5), actions.double()
     own = (own - own.mean(dim=0)) / own.std(dim=0)
     large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
-    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
-    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
-    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
-    assert largest_echo(clock) < 8, "rows share times: draw a time for every row."
+    check_rows_apart(noise, "rows share noise: draw anew for every number of every row.")
+    check_rows_apart(clock, "rows share times: draw a time for every row.")
     pairs = {
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
@@ -1031,10 +1013,7 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
         "the time depends on the action": (clock, own),
         "the time depends on the action's size": (clock, large),
     }
-    for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5
-        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
-        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+    check_unrelated(pairs, "draw all of them anew, independently.")
 
 
 def test_flow_matching_loss_teaches_the_velocity(flow_matching_loss):
@@ -3251,15 +3230,15 @@ def test_ddpm_loss_is_the_error_of_the_noise(ddpm_loss):
 def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     """Noise is standard normal, all timesteps are equally likely, and none knows of the others."""
     import torch
-    from scipy.stats import chisquare, kstest
+    from scipy.stats import chisquare
 
-    from imitation_lab.testing import check_answered, fresh_generator
-
-    def largest_echo(columns):
-        """Correlate every column with itself, moved on by any number of rows."""
-        power = torch.fft.rfft(columns, dim=0).abs().square()
-        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
-        return moved.abs().max() / len(columns) ** 0.5
+    from imitation_lab.testing import (
+        check_answered,
+        check_rows_apart,
+        check_standard_normal,
+        check_unrelated,
+        fresh_generator,
+    )
 
     generator, batch, length = fresh_generator(), 8_000, 7
     scale = torch.tensor([0.5, 1.0, 4.0])
@@ -3292,19 +3271,12 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     )
     share = kept.double()[timesteps].unsqueeze(1)
     noise = (noisy - share.sqrt() * actions) / (1 - share).sqrt()
-    for column in noise.T:
-        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-            "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
-            "root of 1 - alpha_bar, drawn for every number."
-        )
-    # 24,000 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean and
-    # mean square stay within six standard deviations, no number is beyond 3.2 once in e^33 times,
-    # and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
-    assert noise.mean().abs() < 6 / noise.numel() ** 0.5, "the noise's mean should be zero."
-    assert (noise.square().mean() - 1).abs() < 6 * (2 / noise.numel()) ** 0.5, (
-        "the noise's standard deviation should be one."
+    check_standard_normal(
+        noise,
+        "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
+        "root of 1 - alpha_bar, drawn for every number.",
     )
-    assert noise.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    # Two rows agree in three numbers to 0.001 once in a thousand gradings.
     assert len(noise.mul(1000).round().unique(dim=0)) > 0.95 * batch, (
         "rows share noise: draw anew for every number of every row."
     )
@@ -3313,10 +3285,8 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     own = (own - own.mean(dim=0)) / own.std(dim=0)
     large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
     size = (noise**2 - 1) / 2**0.5
-    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
-    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
-    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
-    assert largest_echo(clock) < 8, "rows share timesteps: draw one for every row."
+    check_rows_apart(noise, "rows share noise: draw anew for every number of every row.")
+    check_rows_apart(clock, "rows share timesteps: draw one for every row.")
     pairs = {
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
@@ -3327,10 +3297,7 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
         "the timestep depends on the action": (clock, own),
         "the timestep depends on the action's size": (clock, large),
     }
-    for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5
-        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
-        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+    check_unrelated(pairs, "draw all of them anew, independently.")
 
 
 def test_ddpm_loss_teaches_the_model(ddpm_loss):

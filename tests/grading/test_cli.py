@@ -110,7 +110,7 @@ def test_an_interrupted_run_ends_soon_and_keeps_what_was_graded(another, tmp_pat
         os.kill(process.pid, number)
         started = time.monotonic()
         printed, errors = process.communicate(timeout=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # on a busy machine too; the loops would take 500
     assert (process.returncode, errors) == (130, "")
     assert json.loads((out / "a" / "results.json").read_text())["score"] == 8
     assert sorted(path.name for path in out.iterdir()) == ["a", "grades.csv", "report.html"]

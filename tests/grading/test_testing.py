@@ -11,7 +11,10 @@ from imitation_lab.testing import (
     check_close,
     check_dtype,
     check_finite,
+    check_rows_apart,
     check_shape,
+    check_standard_normal,
+    check_unrelated,
     fresh_generator,
     grading_seed,
 )
@@ -140,3 +143,48 @@ def test_dtypes_are_compared_exactly():
         check_dtype(torch.zeros(1), torch.int64, "floor")
     with pytest.raises(AssertionError, match="expected a tensor"):
         check_dtype(1.0, torch.float32)
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def standard(generator, rows=8_000):
+    return torch.randn(rows, 3, generator=generator)
+
+
+def test_standard_normal_numbers_pass_every_check(generator):
+    for _ in range(20):
+        noise = standard(generator)
+        check_standard_normal(noise, "hint")
+        check_rows_apart(noise, "hint")
+        check_unrelated({"fault": (noise, noise.roll(1, dims=1))}, "hint")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda noise: noise + 0.1, "mean should be zero"),
+        (lambda noise: 0.9 * noise, "standard deviation should be one"),
+        (lambda noise: noise / 1e3 + noise.sign(), "cut off"),
+        (lambda noise: 0.96 * noise.round(), "hint"),
+    ],
+)
+def test_noise_of_another_distribution_is_told_what_is_off(generator, change, message):
+    with pytest.raises(AssertionError, match=message):
+        check_standard_normal(change(standard(generator)), "hint")
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 5])
+def test_rows_that_come_again_are_found_however_far_apart(generator, repeats):
+    noise = standard(generator, 8_000 // repeats).repeat(repeats, 1)
+    with pytest.raises(AssertionError, match="hint"):
+        check_rows_apart(noise, "hint")
+
+
+def test_a_mild_relation_between_two_quantities_is_found(generator):
+    noise, other = standard(generator), standard(generator)
+    mixed = 0.15 * noise + (1 - 0.15**2) ** 0.5 * other
+    with pytest.raises(AssertionError, match="they are related: hint"):
+        check_unrelated({"they are related": (noise, mixed)}, "hint")

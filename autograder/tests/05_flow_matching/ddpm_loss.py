@@ -123,15 +123,15 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     """Noise is standard normal, all timesteps are equally likely, and none knows of the others."""
     assert ddpm_loss is not None, "ddpm_loss is not defined yet: run the cell with your answer."
     import torch
-    from scipy.stats import chisquare, kstest
+    from scipy.stats import chisquare
 
-    from imitation_lab.testing import check_answered, fresh_generator
-
-    def largest_echo(columns):
-        """Correlate every column with itself, moved on by any number of rows."""
-        power = torch.fft.rfft(columns, dim=0).abs().square()
-        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
-        return moved.abs().max() / len(columns) ** 0.5
+    from imitation_lab.testing import (
+        check_answered,
+        check_rows_apart,
+        check_standard_normal,
+        check_unrelated,
+        fresh_generator,
+    )
 
     generator, batch, length = fresh_generator(), 8_000, 7
     scale = torch.tensor([0.5, 1.0, 4.0])
@@ -164,19 +164,12 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     )
     share = kept.double()[timesteps].unsqueeze(1)
     noise = (noisy - share.sqrt() * actions) / (1 - share).sqrt()
-    for column in noise.T:
-        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-            "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
-            "root of 1 - alpha_bar, drawn for every number."
-        )
-    # 24,000 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean and
-    # mean square stay within six standard deviations, no number is beyond 3.2 once in e^33 times,
-    # and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
-    assert noise.mean().abs() < 6 / noise.numel() ** 0.5, "the noise's mean should be zero."
-    assert (noise.square().mean() - 1).abs() < 6 * (2 / noise.numel()) ** 0.5, (
-        "the noise's standard deviation should be one."
+    check_standard_normal(
+        noise,
+        "noisy actions mix the action by the root of alpha_bar with standard normal noise by the "
+        "root of 1 - alpha_bar, drawn for every number.",
     )
-    assert noise.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    # Two rows agree in three numbers to 0.001 once in a thousand gradings.
     assert len(noise.mul(1000).round().unique(dim=0)) > 0.95 * batch, (
         "rows share noise: draw anew for every number of every row."
     )
@@ -185,10 +178,8 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
     own = (own - own.mean(dim=0)) / own.std(dim=0)
     large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
     size = (noise**2 - 1) / 2**0.5
-    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
-    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
-    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
-    assert largest_echo(clock) < 8, "rows share timesteps: draw one for every row."
+    check_rows_apart(noise, "rows share noise: draw anew for every number of every row.")
+    check_rows_apart(clock, "rows share timesteps: draw one for every row.")
     pairs = {
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
@@ -199,10 +190,7 @@ def test_ddpm_loss_draws_every_row_anew(ddpm_loss):
         "the timestep depends on the action": (clock, own),
         "the timestep depends on the action's size": (clock, large),
     }
-    for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5
-        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
-        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+    check_unrelated(pairs, "draw all of them anew, independently.")
 
 @test_case(points=None, hidden=True,
     failure_message="The gradient with respect to the model's parameters has the right size.")

@@ -124,13 +124,14 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     import torch
     from scipy.stats import kstest
 
-    from imitation_lab.testing import check_answered, check_close, fresh_generator
-
-    def largest_echo(columns):
-        """Correlate every column with itself, moved on by any number of rows."""
-        power = torch.fft.rfft(columns, dim=0).abs().square()
-        moved = torch.fft.irfft(power, n=len(columns), dim=0)[1:]
-        return moved.abs().max() / len(columns) ** 0.5
+    from imitation_lab.testing import (
+        check_answered,
+        check_close,
+        check_rows_apart,
+        check_standard_normal,
+        check_unrelated,
+        fresh_generator,
+    )
 
     generator, batch = fresh_generator(), 8_000
     scale = torch.tensor([0.5, 1.0, 4.0])
@@ -167,19 +168,12 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     assert len(times.unique()) > 0.95 * batch, "times repeat: draw any number between 0 and 1."
     early = (times < 0.95).unsqueeze(1)  # later, little of the noise is left to see
     noise = (points - times[:, None] * actions) / (1 - times[:, None]).clamp(min=0.05)
-    for column in noise[early.squeeze(1)].T:
-        assert kstest(column.numpy(), "norm").pvalue > 1e-9, (
-            "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number."
-        )
-    # About 22,800 standard normal numbers: a right answer fails once in 10^8 gradings or less. Mean
-    # and mean square stay within six standard deviations, no number is beyond 3.2 once in e^31
-    # times, and two rows that agree in three numbers to 0.001 come once in a thousand gradings.
     known = noise[early.squeeze(1)]
-    assert known.mean().abs() < 6 / known.numel() ** 0.5, "the noise's mean should be zero."
-    assert (known.square().mean() - 1).abs() < 6 * (2 / known.numel()) ** 0.5, (
-        "the noise's standard deviation should be one."
+    check_standard_normal(
+        known,
+        "at time t, (1 - t) of the noise must be left, drawn from a standard normal for every number.",
     )
-    assert known.abs().max() > 3.2, "the noise is cut off: a normal distribution has no bounds."
+    # Two rows agree in three numbers to 0.001 once in a thousand gradings.
     assert len(known.mul(1000).round().unique(dim=0)) > 0.95 * len(known), (
         "rows share noise: draw anew for every number of every row."
     )
@@ -188,10 +182,8 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
     clock, own = 12**0.5 * (times[:, None] - 0.5), actions.double()
     own = (own - own.mean(dim=0)) / own.std(dim=0)
     large = (own.abs() - own.abs().mean(dim=0)) / own.abs().std(dim=0)
-    # One of 24,000 shifts reaches eight once in 10^10 times. (A shift by half the rows counts every
-    # pair twice, so that one is 5.6 standard deviations: once in 10^7.)
-    assert largest_echo(noise) < 8, "rows share noise: draw anew for every number of every row."
-    assert largest_echo(clock) < 8, "rows share times: draw a time for every row."
+    check_rows_apart(noise, "rows share noise: draw anew for every number of every row.")
+    check_rows_apart(clock, "rows share times: draw a time for every row.")
     pairs = {
         "the numbers of a row share noise": (noise, noise.roll(1, dims=1)),
         "noise depends on the action": (noise, own),
@@ -203,10 +195,7 @@ def test_flow_matching_loss_draws_every_row_anew(flow_matching_loss):
         "the time depends on the action": (clock, own),
         "the time depends on the action's size": (clock, large),
     }
-    for fault, (one, other) in pairs.items():
-        together = (one * other).mean(dim=0) * len(one) ** 0.5
-        # Seven standard deviations: once in 10^8 times even for the skewed sizes.
-        assert (together.abs() < 7).all(), f"{fault}: draw all of them anew, independently."
+    check_unrelated(pairs, "draw all of them anew, independently.")
 
 @test_case(points=None, hidden=True,
     failure_message="The gradient with respect to the velocity's parameters has the right size.")
