@@ -4,11 +4,16 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from imitation_lab.controller import ChunkPlayer
+from imitation_lab.controller import PhysicalPolicy, RecedingHorizon
 from imitation_lab.data import Demonstrations
 from imitation_lab.evaluation import Evaluation, evaluate
-from imitation_lab.training import TrainingRun, TrainingSettings, train_ensemble
-from imitation_lab.types import Policy, Task
+from imitation_lab.training import (
+    TrainingRun,
+    TrainingSettings,
+    best_device,
+    train_ensemble,
+)
+from imitation_lab.types import Actor, Policy, Task
 
 FIRST_DRIVE = 1000  # what is added to a seed for its test drives, so that they start elsewhere
 
@@ -42,13 +47,30 @@ def clone(
     return runs
 
 
-def players(runs: Sequence[TrainingRun]) -> list[ChunkPlayer]:
-    """Return the actors that play the trained policies."""
-    return [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
+def players(
+    runs: Sequence[TrainingRun], execution_horizon: int | None = None
+) -> list[RecedingHorizon]:
+    """Return the actors that play the trained policies.
+
+    Args:
+        runs: Trained policies.
+        execution_horizon: Actions that are played of each chunk; by default all.
+    """
+    return [
+        RecedingHorizon(
+            PhysicalPolicy(run.policy, *run.normalizers),
+            execution_horizon or run.policy.prediction_horizon,
+        )
+        for run in runs
+    ]
 
 
 def drive(
-    actors: Sequence[ChunkPlayer], task: Task, seeds: Sequence[int], episodes: int = 100
+    actors: Sequence[Actor],
+    task: Task,
+    seeds: Sequence[int],
+    episodes: int = 100,
+    device: torch.device | str | None = None,
 ) -> list[Evaluation]:
     """Let every actor drive from fresh starts, the same ones for the same seed.
 
@@ -57,6 +79,7 @@ def drive(
         task: The environment.
         seeds: Those that the actors were trained with.
         episodes: Drives of each.
+        device: Where to drive; by default where each actor's policy computes, if the actor tells.
 
     Raises:
         ValueError: If there are not as many seeds as actors.
@@ -67,7 +90,11 @@ def drive(
         )
     evaluations = []
     for actor, seed in zip(actors, seeds, strict=True):
-        device = actor.action_normalizer.mean.device
-        generator = torch.Generator(device).manual_seed(FIRST_DRIVE + seed)
+        generator = torch.Generator(device or _device_of(actor)).manual_seed(FIRST_DRIVE + seed)
         evaluations.append(evaluate(task, actor, generator, episodes))
     return evaluations
+
+
+def _device_of(actor: Actor) -> torch.device:
+    policy = getattr(actor, "policy", None)
+    return getattr(policy, "device", None) or best_device()

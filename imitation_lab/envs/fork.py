@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from imitation_lab.envs.noise import disturbance
 from imitation_lab.types import Generator
 
 POSITION, VELOCITY, OBSTACLE, GOAL = slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)
@@ -47,9 +48,10 @@ class Fork:
         goal_radius: Distance from the goal that counts as arrival.
         road_half_width: Distance from the middle of the road to its edges.
         response: Share of the gap between velocity and command that one step closes, in (0, 1].
-        process_noise: Standard deviation of the random kick to the velocity at every step, m/s.
+        process_noise: Standard deviation of the random kick to the velocity at every step, m/s. One
+            number, or one for each episode of a batch.
         observation_noise: Standard deviation of the noise on the observed lateral position (m) and
-            lateral velocity (m/s).
+            lateral velocity (m/s). One number, or one for each episode.
         angle: How far the road is turned against the world's frame, in radians.
         max_steps: Steps before the episode is cut off.
     """
@@ -61,8 +63,8 @@ class Fork:
     goal_radius: float = 0.15
     road_half_width: float = 0.8
     response: float = 0.5
-    process_noise: float = 0.0
-    observation_noise: float = 0.0
+    process_noise: float | Tensor = 0.0
+    observation_noise: float | Tensor = 0.0
     angle: float = 0.0
     max_steps: int = 45
 
@@ -93,11 +95,8 @@ class Fork:
         self, states: Float[Tensor, "batch 8"], generator: Generator
     ) -> Float[Tensor, "batch 8"]:
         """Return positions, velocity, obstacle and goal in the world's frame."""
-        seen = states
-        if self.observation_noise > 0:
-            lateral = torch.tensor([0.0, 1, 0, 1, 0, 0, 0, 0], device=states.device)
-            noise = torch.randn(states.shape, generator=generator, device=states.device)
-            seen = states + self.observation_noise * lateral * noise
+        lateral = torch.tensor([0.0, 1, 0, 1, 0, 0, 0, 0], device=states.device)
+        seen = states + lateral * disturbance(self.observation_noise, states, generator)
         return self.to_world(seen.unflatten(-1, (4, 2))).flatten(-2)
 
     def advance(
@@ -109,9 +108,7 @@ class Fork:
         """Return the states 0.1 s later: the velocity moves towards the commanded one."""
         command = self.limit_speed(self.to_road(actions))
         velocity = states[:, VELOCITY] + self.response * (command - states[:, VELOCITY])
-        if self.process_noise > 0:
-            kick = torch.randn(velocity.shape, generator=generator, device=velocity.device)
-            velocity = velocity + self.process_noise * kick
+        velocity = velocity + disturbance(self.process_noise, velocity, generator)
         position = states[:, POSITION] + self.time_step * velocity
         return torch.cat([position, velocity, states[:, 4:]], dim=1)
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from imitation_lab.envs.noise import disturbance
 from imitation_lab.types import Generator
 
 GRAVITY = 9.8  # m/s², acting on a pole of 1 m
@@ -36,17 +37,18 @@ class Pendulum:
         seconds: How long to stand.
         start_spread: Standard deviation of angle (rad) and angular velocity (rad/s) at the start.
         friction: Angular acceleration against the angular velocity, in 1/s.
-        process_noise: Standard deviation of the random push at every step, in rad/s².
+        process_noise: Standard deviation of the random push at every step, in rad/s². One number, or
+            one for each episode of a batch.
         observation_noise: Standard deviation of the noise on the observed angle (rad) and angular
-            velocity (rad/s).
+            velocity (rad/s). One number, or one for each episode.
         largest_angle: At which the pole counts as fallen, in rad.
     """
 
     seconds: float = 10.0
     start_spread: float = 0.05
     friction: float = 0.1
-    process_noise: float = 0.5
-    observation_noise: float = 0.0
+    process_noise: float | Tensor = 0.5
+    observation_noise: float | Tensor = 0.0
     largest_angle: float = 1.0
 
     name = "pendulum"
@@ -74,10 +76,7 @@ class Pendulum:
     ) -> Float[Tensor, "batch 2"]:
         """Return angle and angular velocity."""
         seen = states[:, :2]
-        if self.observation_noise > 0:
-            noise = torch.randn(seen.shape, generator=generator, device=seen.device)
-            seen = seen + self.observation_noise * noise
-        return seen
+        return seen + disturbance(self.observation_noise, seen, generator)
 
     def advance(
         self,
@@ -87,10 +86,7 @@ class Pendulum:
     ) -> Float[Tensor, "batch 3"]:
         """Return the states 0.05 s later, by one step of the semi-implicit Euler method."""
         angle, velocity, time = states.unbind(dim=1)
-        push = actions[:, 0]
-        if self.process_noise > 0:
-            kick = torch.randn(push.shape, generator=generator, device=push.device)
-            push = push + self.process_noise * kick
+        push = actions[:, 0] + disturbance(self.process_noise, actions[:, 0], generator)
         acceleration = GRAVITY * angle.sin() + push - self.friction * velocity
         velocity = velocity + self.time_step * acceleration
         angle = angle + self.time_step * velocity

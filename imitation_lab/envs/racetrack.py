@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from imitation_lab.envs.noise import disturbance
 from imitation_lab.types import Generator
 
 X, Y, HEADING, TURN_RATE, DRIVEN = range(5)
@@ -42,8 +43,10 @@ class Racetrack:
         laps: To be driven.
         start_spread: Half the range of the start's lateral position (m) and heading (rad).
         response: Share of the gap between turn rate and command that one step closes, in (0, 1].
-        process_noise: Standard deviation of the random kick to the heading at every step, rad.
-        observation_noise: Standard deviation of the noise on the observed position, m.
+        process_noise: Standard deviation of the random kick to the heading at every step, rad. One
+            number, or one for each episode of a batch.
+        observation_noise: Standard deviation of the noise on the observed position, m. One number,
+            or one for each episode.
         max_steps: Steps before the episode is cut off.
     """
 
@@ -53,8 +56,8 @@ class Racetrack:
     laps: float = 2.0
     start_spread: float = 0.02
     response: float = 0.5
-    process_noise: float = 0.0
-    observation_noise: float = 0.0
+    process_noise: float | Tensor = 0.0
+    observation_noise: float | Tensor = 0.0
     max_steps: int = 250
 
     name = "racetrack"
@@ -89,9 +92,7 @@ class Racetrack:
     ) -> Float[Tensor, "batch 5"]:
         """Return position, sine and cosine of the heading, and turn rate."""
         position, heading = states[:, : Y + 1], states[:, HEADING]
-        if self.observation_noise > 0:
-            noise = torch.randn(position.shape, generator=generator, device=states.device)
-            position = position + self.observation_noise * noise
+        position = position + disturbance(self.observation_noise, position, generator)
         rest = torch.stack([heading.sin(), heading.cos(), states[:, TURN_RATE]], dim=1)
         return torch.cat([position, rest], dim=1)
 
@@ -105,9 +106,7 @@ class Racetrack:
         command = actions[:, 0].clamp(-self.top_turn_rate, self.top_turn_rate)
         turn_rate = states[:, TURN_RATE] + self.response * (command - states[:, TURN_RATE])
         heading = states[:, HEADING] + self.time_step * turn_rate
-        if self.process_noise > 0:
-            kick = torch.randn(heading.shape, generator=generator, device=heading.device)
-            heading = heading + self.process_noise * kick
+        heading = heading + disturbance(self.process_noise, heading, generator)
         ahead = torch.stack([heading.cos(), heading.sin()], dim=1)
         position = states[:, : Y + 1] + self.time_step * self.speed * ahead
         turned = _wrapped(_angle(position) - _angle(states))

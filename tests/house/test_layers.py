@@ -33,6 +33,8 @@ RIGHT_BELOW = {
     "collection": ["data", "rollout"],
     "evaluation": ["rollout"],
     "experiment": ["evaluation", "controller", "training"],
+    "stack": ["controller"],
+    "decoding": [],
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
     "plots": ["comparison", "style", "toys"],
     "widgets": ["plots"],

@@ -1,0 +1,23 @@
+"""Noise on what a vehicle does and on what its driver sees."""
+
+import torch
+from torch import Tensor
+
+from imitation_lab.types import Generator
+
+
+def disturbance(scale: float | Tensor, like: Tensor, generator: Generator) -> Tensor:
+    """Return Gaussian noise for every number of a batch.
+
+    Args:
+        scale: Standard deviation, in the numbers' unit: one for all, or one for each episode of the
+            batch, of shape (batch,). The number 0 draws nothing.
+        like: Gives shape (batch, ...) and device.
+        generator: The source of the noise.
+    """
+    if not isinstance(scale, Tensor):
+        if scale == 0:
+            return torch.zeros_like(like)
+        scale = like.new_tensor(scale)
+    noise = torch.randn(like.shape, generator=generator, device=like.device)
+    return scale.reshape(-1, *[1] * (like.dim() - 1)) * noise
