@@ -138,6 +138,11 @@ class Task(Protocol):
         ...
 
     @property
+    def action_bound(self) -> float:
+        """Size of the largest number in an action that an actor should ask for, in its own unit."""
+        ...
+
+    @property
     def max_steps(self) -> int:
         """Steps after which an unfinished episode is cut off."""
         ...

@@ -12,8 +12,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imitation_lab.envs import TASKS
 from imitation_lab.envs.drawing import Camera
-from imitation_lab.envs.fork import Fork
 from imitation_lab.types import Task
 
 # In the observation's own units. Finite, since Gymnasium's checker takes infinity for an oversight;
@@ -28,8 +28,8 @@ class TaskEnv(gymnasium.Env[Array, Array]):
     """A task as a Gymnasium environment.
 
     Observations and actions are float32 arrays in physical units; the task's docstring is their data
-    sheet. Actions need not lie in the action space: the task decides what longer ones mean, as it
-    does in ``rollout``. The reward is 1 for the step that reaches the goal and 0 otherwise. An
+    sheet. The action space is ± the task's ``action_bound``. Actions need not lie in it: the task
+    decides what longer ones mean, as it does in ``rollout``. The reward is 1 for the step that reaches the goal and 0 otherwise. An
     episode terminates in success or failure and is truncated after ``max_steps`` steps. ``info``
     holds ``success``.
 
@@ -271,22 +271,26 @@ class _Episodes:
         return torch.from_numpy(array).to(self._generator.device)
 
 
-def make_fork(
-    render_mode: str | None = None, device: torch.device | str = "cpu", **settings: Any
+def make_env(
+    task: str,
+    render_mode: str | None = None,
+    device: torch.device | str = "cpu",
+    **settings: Any,
 ) -> TaskEnv:
-    """Return the fork as a Gymnasium environment; ``settings`` are ``Fork``'s."""
-    return TaskEnv(Fork(**settings), render_mode, device)
+    """Return the task of a name in ``TASKS`` as a Gymnasium environment, with the task's settings."""
+    return TaskEnv(TASKS[task](**settings), render_mode, device)
 
 
-def make_fork_vector(
+def make_vector_env(
+    task: str,
     num_envs: int = 1,
     render_mode: str | None = None,
     device: torch.device | str = "cpu",
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **settings: Any,
 ) -> TaskVectorEnv:
-    """Return the fork as a Gymnasium vector environment; ``settings`` are ``Fork``'s."""
-    return TaskVectorEnv(Fork(**settings), num_envs, render_mode, device, autoreset_mode)
+    """Return the task of a name as a Gymnasium vector environment, with the task's settings."""
+    return TaskVectorEnv(TASKS[task](**settings), num_envs, render_mode, device, autoreset_mode)
 
 
 def _metadata(task: Task) -> dict[str, Any]:
@@ -294,8 +298,8 @@ def _metadata(task: Task) -> dict[str, Any]:
 
 
 def _spaces(task: Task) -> tuple[Box, Box]:
-    bound = LARGEST_OBSERVATION
-    return Box(-bound, bound, (task.observation_dim,)), Box(-1.0, 1.0, (task.action_dim,))
+    observations = Box(-LARGEST_OBSERVATION, LARGEST_OBSERVATION, (task.observation_dim,))
+    return observations, Box(-task.action_bound, task.action_bound, (task.action_dim,))
 
 
 def _success_info(succeeded: Array, known: Array) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class Fork:
     action_dim = 2
     time_step = 0.1
     top_speed = 1.0
+    action_bound = top_speed
 
     def __post_init__(self) -> None:
         if not 0 < self.response <= 1:

@@ -56,6 +56,7 @@ class Pendulum:
     observation_dim = 2
     action_dim = 1
     time_step = 0.05
+    action_bound = 100.0  # ten times gravity: finite, and far more than keeping upright takes
 
     def __post_init__(self) -> None:
         if self.seconds < self.time_step:

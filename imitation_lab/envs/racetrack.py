@@ -67,6 +67,7 @@ class Racetrack:
     time_step = 0.1
     speed = 1.0
     top_turn_rate = 2.5
+    action_bound = top_turn_rate
 
     def __post_init__(self) -> None:
         if not 0 < self.response <= 1:

@@ -1,11 +1,13 @@
-"""The fork as Gymnasium sees it: one episode, and many."""
+"""The tasks as Gymnasium sees them: one episode, and many."""
 
+import math
 import warnings
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.utils.passive_env_checker import check_action_space, check_observation_space
@@ -13,13 +15,17 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
-import imitation_lab.envs  # noqa: F401  (registers the environments)
+from imitation_lab.envs import TASKS, Fork, Pendulum, Racetrack
 from imitation_lab.envs.adapters import TaskEnv, TaskVectorEnv
-from imitation_lab.envs.fork import Fork
+from imitation_lab.envs.pendulum import GRAVITY
 from imitation_lab.experts import ForkDriver
+from imitation_lab.experts.pendulum import PendulumBalancer
+from imitation_lab.experts.racetrack import RacetrackDriver
 from imitation_lab.rollout import rollout
 
-NAME = "ImitationLab/Fork-v0"
+FORK, RACETRACK = "ImitationLab/Fork-v0", "ImitationLab/Racetrack-v0"
+PENDULUM = "ImitationLab/Pendulum-v0"
+ALL_TASKS = pytest.mark.parametrize("task", [Fork(), Racetrack(), Pendulum()], ids=lambda t: t.name)
 # At this start one full-speed step reaches the goal: 1.8 + 0.1 (0 + 0.5 · 1) is 0.15 m short of it.
 BEFORE_GOAL = np.array([1.84, 0.0, 0, 0, 1, 0, 2, 0], dtype=np.float32)
 AHEAD = np.array([1.0, 0.0], dtype=np.float32)
@@ -34,33 +40,95 @@ def draw_starts(num_envs, seed=0):
     return Fork().initial_states(num_envs, torch.Generator().manual_seed(seed)).numpy()
 
 
-@pytest.mark.parametrize("settings", [{}, {"angle": 0.7}, {"observation_noise": 0.1}])
-@pytest.mark.filterwarnings("error")
-def test_the_single_environment_passes_gymnasiums_checker_without_a_warning(settings):
-    env = gymnasium.make(NAME, render_mode="rgb_array", **settings)
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *[(name, {}) for name in (FORK, RACETRACK, PENDULUM)],
+        *[(name, {"observation_noise": 0.1}) for name in (FORK, RACETRACK, PENDULUM)],
+        (FORK, {"angle": 0.7}),
+        (RACETRACK, {"bump": 0.0}),
+        (PENDULUM, {"largest_angle": 0.3}),
+    ],
+)
+# Later filters win. Gymnasium recommends actions within ±1; the course keeps them in physical units.
+@pytest.mark.filterwarnings("error", "ignore:.*symmetric and normalized space")
+def test_the_single_environment_passes_gymnasiums_checker_without_any_other_warning(name, settings):
+    env = gymnasium.make(name, render_mode="rgb_array", **settings)
     check_env(env.unwrapped)
 
 
-def test_settings_reach_the_task_through_make():
-    assert gymnasium.make(NAME, angle=0.5).unwrapped.task == Fork(angle=0.5)
-    vector = gymnasium.make_vec(NAME, num_envs=2, angle=0.5)
-    assert vector.unwrapped.task == Fork(angle=0.5)
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [(FORK, Fork(angle=0.5)), (RACETRACK, Racetrack(laps=1.0)), (PENDULUM, Pendulum(seconds=3.0))],
+)
+def test_settings_reach_the_task_through_make(name, task):
+    # vars() of a frozen dataclass are its settings.
+    assert gymnasium.make(name, **vars(task)).unwrapped.task == task
+    assert gymnasium.make_vec(name, num_envs=2, **vars(task)).unwrapped.task == task
 
 
+def test_every_task_has_a_gymnasium_name_that_can_be_written_down():
+    # Recordings in Minari's format keep the description of their environment as JSON.
+    kinds = {FORK: Fork, RACETRACK: Racetrack, PENDULUM: Pendulum}
+    assert set(TASKS.values()) == set(kinds.values())
+    for name, kind in kinds.items():
+        spec = EnvSpec.from_json(gymnasium.spec(name).to_json())
+        assert gymnasium.make(spec).unwrapped.task == kind()
+
+
+@pytest.mark.parametrize("name", [FORK, RACETRACK, PENDULUM])
 @pytest.mark.filterwarnings("error")
-def test_make_vec_uses_the_batched_environment():
-    env = gymnasium.make_vec(NAME, num_envs=3, vectorization_mode="vector_entry_point")
+def test_make_vec_uses_the_batched_environment(name):
+    env = gymnasium.make_vec(name, num_envs=3, vectorization_mode="vector_entry_point")
     assert isinstance(env.unwrapped, TaskVectorEnv)
     assert env.num_envs == 3
 
 
-def test_a_single_episode_is_the_same_as_in_rollout_noise_included():
-    task = Fork(process_noise=0.03, observation_noise=0.05, angle=0.4)
-    actor = AlwaysAhead()
+@pytest.mark.parametrize(
+    ("task", "largest"), [(Fork(), Fork.top_speed), (Racetrack(), Racetrack.top_turn_rate)]
+)
+def test_the_action_space_ends_where_larger_actions_change_nothing_more(task, largest):
+    space = TaskEnv(task).action_space
+    assert (space.low == -largest).all() and (space.high == largest).all()
+    generator = torch.Generator().manual_seed(0)
+    state = task.initial_states(1, generator)
+    for end in (space.low, space.high):
+        ahead = np.zeros((1, task.action_dim), dtype=np.float32)
+        ahead[0, 0] = end[0]
+        less, at_end, beyond = (
+            task.advance(state, torch.from_numpy(scale * ahead), generator) for scale in (0.9, 1, 3)
+        )
+        assert torch.equal(at_end, beyond) and not torch.allclose(at_end, less)
+
+
+def test_the_pendulums_action_space_holds_what_its_hand_asks_for_while_the_pole_stands():
+    task = Pendulum()
+    angle = task.largest_angle
+    # No pole that fell from upright is faster: its kinetic energy is what its height has lost.
+    speed = math.sqrt(2 * GRAVITY * (1 - math.cos(angle)))
+    observations = torch.tensor(
+        [[-angle, -speed], [-angle, speed], [angle, -speed], [angle, speed]]
+    )
+    torques = PendulumBalancer().act(observations, torch.Generator()).numpy()
+    space = TaskEnv(task).action_space
+    assert all(torque in space for torque in torques)
+    assert np.isfinite([space.low, space.high]).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "action"),
+    [
+        (Fork(process_noise=0.03, observation_noise=0.05, angle=0.4), [1.0, 0.0]),
+        (Racetrack(process_noise=0.03, observation_noise=0.05), [0.6]),
+        (Pendulum(observation_noise=0.05), [0.1]),
+        (Pendulum(seconds=0.5), [0.0]),
+    ],
+)
+def test_a_single_episode_is_the_same_as_in_rollout_noise_included(task, action):
     env = TaskEnv(task)
     observation, _ = env.reset(seed=3)
     generator = torch.Generator().manual_seed(int(np.random.default_rng(3).integers(2**63 - 1)))
-    expected = rollout(task, actor, 1, generator)
+    expected = rollout(task, AlwaysTheSame(action), 1, generator)
     for step in range(len(expected.actions)):
         np.testing.assert_array_equal(observation, expected.observations[step, 0].numpy())
         observation, reward, terminated, _, info = env.step(expected.actions[step, 0].numpy())
@@ -69,13 +137,16 @@ def test_a_single_episode_is_the_same_as_in_rollout_noise_included():
     assert info["success"] == bool(reward) == bool(expected.succeeded[0])
 
 
-class AlwaysAhead:
-    """Drives straight in the world's frame."""
+class AlwaysTheSame:
+    """Repeats one action."""
+
+    def __init__(self, action):
+        self.action = torch.tensor(action)
 
     def reset(self, mask): ...
 
     def act(self, observations, generator):
-        return torch.tensor([1.0, 0.0]).expand(len(observations), 2)
+        return self.action.expand(len(observations), -1)
 
 
 def test_success_is_rewarded_once_and_ends_the_episode():
@@ -164,8 +235,9 @@ def test_an_unknown_render_mode_is_refused():
         TaskEnv(Fork(), render_mode="human")
 
 
-def test_the_vector_spaces_are_gymnasiums_batches_of_the_single_ones():
-    vector, single = TaskVectorEnv(Fork(), 4), TaskEnv(Fork())
+@ALL_TASKS
+def test_the_vector_spaces_are_gymnasiums_batches_of_the_single_ones(task):
+    vector, single = TaskVectorEnv(task, 4), TaskEnv(task)
     assert vector.single_observation_space == single.observation_space
     assert vector.single_action_space == single.action_space
     assert vector.observation_space == batch_space(single.observation_space, 4)
@@ -177,9 +249,10 @@ def test_the_vector_spaces_are_gymnasiums_batches_of_the_single_ones():
         check_action_space(vector.action_space)
 
 
+@ALL_TASKS
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_what_the_vector_environment_returns_lies_in_its_spaces(mode):
-    env = TaskVectorEnv(Fork(), 4, autoreset_mode=mode)
+def test_what_the_vector_environment_returns_lies_in_its_spaces(mode, task):
+    env = TaskVectorEnv(task, 4, autoreset_mode=mode)
     env.action_space.seed(0)
     assert env.metadata["autoreset_mode"] is mode
     observations, _ = env.reset(seed=1)
@@ -213,50 +286,65 @@ def test_writing_into_an_observation_does_not_move_the_vehicle():
     assert np.abs(env.step(AHEAD)[0]).max() < 3
 
 
-def drive(env, starts, steps):
-    """Reset everything to the starts, then wherever the environment restarts, start there again."""
+def drive(env, steps):
+    """Return what an environment answers to random actions, which drive ahead."""
     generator = np.random.default_rng(5)
     history = []
     for _ in range(steps):
-        actions = generator.uniform(-1, 1, (len(starts), 2)).astype(np.float32)
+        actions = generator.uniform(-1, 1, env.action_space.shape).astype(np.float32)
         actions[:, 0] = np.abs(actions[:, 0])
         history.append(env.step(actions))
     return history
 
 
+def with_one_start(kind, start):
+    """Return a kind of task that has one start only: then restarts agree, whoever draws them."""
+
+    def initial_states(task, num_episodes, generator):
+        return torch.tensor(start).repeat(num_episodes, 1)
+
+    return type(f"Fixed{kind.__name__}", (kind,), {"initial_states": initial_states})
+
+
+FixedFork = with_one_start(Fork, [0.0, 0.1, 0, 0, 1, 0, 2, 0])
+FixedRacetrack = with_one_start(Racetrack, [1.5, 0, 1.57, 0.6, 0])
+FixedPendulum = with_one_start(Pendulum, [0.2, 0.1, 0])
+
+
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-@pytest.mark.parametrize("angle", [0.0, 0.6])
-def test_the_batch_agrees_step_by_step_with_gymnasiums_loop_over_single_episodes(mode, angle):
-    # Every start is the same point: then restarts agree too, whoever draws them.
-    still = {"start_spread": 0.0, "obstacle_spread": 0.0, "goal_spread": 0.0, "max_steps": 12}
-    task = FixedStart(angle=angle, **still)
+@pytest.mark.parametrize(
+    "task",
+    [
+        FixedFork(max_steps=12),
+        FixedFork(angle=0.6, max_steps=12),
+        FixedRacetrack(laps=0.05),
+        FixedRacetrack(max_steps=4),
+        FixedPendulum(process_noise=0.0),
+        FixedPendulum(process_noise=0.0, seconds=0.2),
+    ],
+)
+def test_the_batch_agrees_step_by_step_with_gymnasiums_loop_over_single_episodes(mode, task):
     loop = SyncVectorEnv([lambda: TaskEnv(task)] * 5, autoreset_mode=mode)
     batch = TaskVectorEnv(task, 5, autoreset_mode=mode)
-    starts = draw_starts(5)
+    kind = type(task).__mro__[1]  # the starts of the plain task, which differ
+    starts = kind.initial_states(task, 5, torch.Generator().manual_seed(0)).numpy()
     first, _ = batch.reset(seed=0, options={"states": starts})
     loop.reset(seed=0)
     for index, env in enumerate(loop.envs):
         observation, _ = env.reset(options={"state": starts[index]})
         np.testing.assert_array_equal(observation, first[index])
-    steps = zip(drive(loop, starts, 40), drive(batch, starts, 40), strict=True)
-    for step, (expected, given) in enumerate(steps):
-        for wanted, value in zip(expected, given, strict=True):
-            assert data_equivalence(wanted, value), f"step {step}: {wanted} against {value}"
-
-
-class FixedStart(Fork):
-    """A fork with one start only."""
-
-    def initial_states(self, num_episodes, generator):
-        return torch.tensor([0.0, 0.1, 0, 0, 1, 0, 2, 0]).repeat(num_episodes, 1)
+    expected, given = drive(loop, 40), drive(batch, 40)
+    for step, (wanted, answer) in enumerate(zip(expected, given, strict=True)):
+        for one, other in zip(wanted, answer, strict=True):
+            assert data_equivalence(one, other), f"step {step}: {one} against {other}"
+    assert any((terminated | truncated).any() for _, _, terminated, truncated, _ in given)
 
 
 def test_an_episode_that_starts_at_its_goal_has_not_yet_succeeded_as_in_gymnasiums_loop():
-    task = FixedStart(goal_radius=3.0)
+    task = FixedFork(goal_radius=3.0)
     loop, batch = SyncVectorEnv([lambda: TaskEnv(task)] * 2), TaskVectorEnv(task, 2)
     loop.reset(seed=0), batch.reset(seed=0)
-    starts = np.zeros((2, 8))
-    for expected, given in zip(drive(loop, starts, 4), drive(batch, starts, 4), strict=True):
+    for expected, given in zip(drive(loop, 4), drive(batch, 4), strict=True):
         assert data_equivalence(expected, given)
 
 
@@ -342,15 +430,23 @@ def test_gymnasiums_statistics_count_the_batched_episodes_rightly():
     assert env.episode_count == 6
 
 
-def test_an_expert_succeeds_in_the_gymnasium_environment():
-    task = Fork(angle=0.3)
-    driver, generator = ForkDriver(task), torch.Generator().manual_seed(0)
-    env = gymnasium.make(NAME, angle=0.3)
+@pytest.mark.parametrize(
+    ("name", "settings", "expert"),
+    [
+        (FORK, {"angle": 0.3}, ForkDriver(Fork(angle=0.3))),
+        (RACETRACK, {"laps": 1.0}, RacetrackDriver(Racetrack(laps=1.0))),
+        (PENDULUM, {}, PendulumBalancer()),
+    ],
+)
+def test_an_expert_succeeds_in_the_gymnasium_environment(name, settings, expert):
+    generator = torch.Generator().manual_seed(0)
+    env = gymnasium.make(name, **settings)
     observation, info = env.reset(seed=4)
-    driver.reset(torch.ones(1, dtype=torch.bool))
+    expert.reset(torch.ones(1, dtype=torch.bool))
     ended = False
     while not ended:
-        action = driver.act(torch.from_numpy(observation)[None], generator)[0].numpy()
+        action = expert.act(torch.from_numpy(observation)[None], generator)[0].numpy()
+        assert action in env.action_space
         observation, _, terminated, truncated, info = env.step(action)
         ended = terminated or truncated
     assert info["success"]
