@@ -63,13 +63,31 @@ class PhysicalPolicy:
         """Where the policy computes."""
         return self.action_normalizer.mean.device
 
+    def normalize_observations(
+        self, observations: Float[Tensor, "batch observation_dim"]
+    ) -> Float[Tensor, "batch observation_dim"]:
+        """Turn physical observations into normalised ones."""
+        return self.observation_normalizer.normalize(observations)
+
+    def normalize_actions(
+        self, actions: Float[Tensor, "batch *horizon action_dim"]
+    ) -> Float[Tensor, "batch *horizon action_dim"]:
+        """Turn physical actions into normalised ones."""
+        return self.action_normalizer.normalize(actions)
+
+    def denormalize_actions(
+        self, actions: Float[Tensor, "batch *horizon action_dim"]
+    ) -> Float[Tensor, "batch *horizon action_dim"]:
+        """Turn normalised actions into physical ones."""
+        return self.action_normalizer.denormalize(actions)
+
     @torch.no_grad()
     def sample(
         self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
     ) -> Float[Tensor, "batch prediction_horizon action_dim"]:
         """Draw one chunk for every observation."""
-        normalised = self.observation_normalizer.normalize(observations)
-        return self.action_normalizer.denormalize(self.policy.sample(normalised, generator))
+        chunks = self.policy.sample(self.normalize_observations(observations), generator)
+        return self.denormalize_actions(chunks)
 
 
 @dataclass
