@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imitation_lab.controller import Decode, PhysicalPolicy
+from imitation_lab.controller import Decode, PhysicalPolicy, Sampler
 from imitation_lab.stack import PolicyStack
 from imitation_lab.types import Generator
 
@@ -48,8 +48,8 @@ def guided_decoder(
 
 
 def selecting_decoder(
-    policy: PhysicalPolicy | PolicyStack,
-    weak: PhysicalPolicy | PolicyStack,
+    policy: Sampler,
+    weak: Sampler,
     bidirectional_select: Callable[..., Tensor],
     execution_horizon: int,
     num_candidates: int = 16,
@@ -68,7 +68,7 @@ def selecting_decoder(
         decay: How much less each later action of the old plan counts.
     """
 
-    def several(policy: PhysicalPolicy | PolicyStack, rows: Tensor, generator: Generator) -> Tensor:
+    def several(policy: Sampler, rows: Tensor, generator: Generator) -> Tensor:
         return policy.sample(rows, generator).unflatten(0, (-1, num_candidates))
 
     def decode(observations: Tensor, plans: Tensor, generator: Generator) -> Tensor:

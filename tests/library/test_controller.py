@@ -1,0 +1,160 @@
+"""Receding horizons: which action of which chunk is played, and what was seen when it was thought of."""
+
+import pytest
+import torch
+
+from imitation_lab.controller import EnsemblingActor, PhysicalPolicy, RecedingHorizon
+from imitation_lab.normalizer import Normalizer
+from imitation_lab.policies.regression import RegressionPolicy
+from imitation_lab.types import Actor
+
+EVERYBODY = torch.ones(3, dtype=torch.bool)
+
+
+class Clockwork:
+    """Its chunks tell what was seen and which action of the chunk this is: 100 * seen + index."""
+
+    def __init__(self, prediction_horizon):
+        self.prediction_horizon = prediction_horizon
+        self.asked = []
+
+    def sample(self, observations, generator):
+        self.asked.append(observations[:, 0].tolist())
+        indices = torch.arange(float(self.prediction_horizon))
+        return (100 * observations[:, :1] + indices).unsqueeze(2)
+
+
+def play(actor, steps, generator, num_episodes=3):
+    """Show every episode the number of the step, and return what is done, (steps, episodes)."""
+    actor.reset(torch.ones(num_episodes, dtype=torch.bool))
+    shown = [torch.full((num_episodes, 2), float(step)) for step in range(steps)]
+    return torch.stack([actor.act(seen, generator)[:, 0] for seen in shown])
+
+
+def due(step, prediction_horizon, execution_horizon, delay):
+    """Return what the newest chunk at hand says for a step, straight from the definition."""
+    period = max(execution_horizon, delay)
+    asked = range(0, step + 1, period)
+    seen = max(when for when in asked if when == 0 or when + delay <= step)
+    return 100 * seen + min(step - seen, prediction_horizon - 1)
+
+
+@pytest.mark.parametrize("prediction_horizon", [1, 4, 9])
+@pytest.mark.parametrize("execution_horizon", [1, 3, 4, 7])
+@pytest.mark.parametrize("delay", [0, 1, 3, 5])
+def test_the_newest_chunk_at_hand_is_played_from_the_action_that_is_due(
+    prediction_horizon, execution_horizon, delay, generator
+):
+    actor = RecedingHorizon(Clockwork(prediction_horizon), execution_horizon, delay)
+    played = play(actor, 30, generator)
+    expected = [due(step, prediction_horizon, execution_horizon, delay) for step in range(30)]
+    assert played.T.tolist() == [expected] * 3
+
+
+def test_every_episode_may_have_its_own_horizon_and_delay(generator):
+    horizons, delays = [1, 3, 5], [0, 2, 6]
+    actor = RecedingHorizon(Clockwork(8), torch.tensor(horizons), torch.tensor(delays))
+    played = play(actor, 30, generator)
+    for episode, (horizon, delay) in enumerate(zip(horizons, delays, strict=True)):
+        assert played[:, episode].tolist() == [due(step, 8, horizon, delay) for step in range(30)]
+
+
+def test_only_episodes_that_need_a_chunk_are_asked_about(generator):
+    policy = Clockwork(8)
+    play(RecedingHorizon(policy, torch.tensor([1, 2, 4])), 5, generator)
+    assert [len(asked) for asked in policy.asked] == [3, 1, 2, 1, 3]
+
+
+def test_an_execution_horizon_of_one_is_the_policy_itself(generator):
+    policy = RegressionPolicy(2, 1, 4, width=8, generator=torch.Generator().manual_seed(0))
+    physical = PhysicalPolicy(policy, Normalizer(2), Normalizer(1))
+    actor = RecedingHorizon(physical)
+    actor.reset(EVERYBODY)
+    for _ in range(5):
+        observations = torch.randn(3, 2, generator=generator)
+        expected = physical.sample(observations, generator)[:, 0]
+        assert torch.equal(actor.act(observations, generator), expected)
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_a_reset_starts_the_clocks_of_its_episodes_alone(delay, generator):
+    actor = RecedingHorizon(Clockwork(8), 4, delay)
+    play(actor, 6, generator)
+    actor.reset(torch.tensor([False, True, False]))
+    played = [actor.act(torch.full((3, 2), float(step)), generator)[:, 0] for step in range(6, 12)]
+    going_on = [due(step, 8, 4, delay) for step in range(6, 12)]
+    # The second episode's clock shows 0 at step 6, so that it sees numbers six higher.
+    anew = [due(step, 8, 4, delay) + 600 for step in range(6)]
+    assert torch.stack(played).T.tolist() == [going_on, anew, going_on]
+
+
+def test_a_decoder_gets_what_is_left_of_the_plan(generator):
+    plans = []
+
+    def decode(observations, plan, generator):
+        plans.append(plan[0, :, 0].tolist())
+        return policy.sample(observations, generator)
+
+    policy = Clockwork(5)
+    play(RecedingHorizon(policy, 3, 1, decode), 7, generator)
+    # Asked at steps 3 and 6: three actions are taken, the last one is repeated.
+    assert plans == [[3, 4, 4, 4, 4], [303, 304, 304, 304, 304]]
+
+
+def test_a_decoder_is_not_asked_where_an_episode_starts(generator):
+    asked = []
+
+    def decode(observations, plans, generator):
+        asked.append(len(observations))
+        return policy.sample(observations, generator)
+
+    policy = Clockwork(4)
+    actor = RecedingHorizon(policy, 2, decode=decode)
+    play(actor, 4, generator)
+    actor.reset(torch.tensor([False, True, False]))
+    actor.act(torch.zeros(3, 2), generator)
+    assert asked == [3, 2]
+    assert [len(rows) for rows in policy.asked] == [3, 3, 1, 2]
+
+
+def test_another_number_of_episodes_starts_from_nothing(generator):
+    actor = RecedingHorizon(Clockwork(4), 4)
+    play(actor, 3, generator)
+    assert play(actor, 2, generator, num_episodes=5)[0].tolist() == [0] * 5
+
+
+def test_the_first_reset_starts_all_episodes():
+    with pytest.raises(ValueError, match="must start all 3 episodes"):
+        RecedingHorizon(Clockwork(4)).reset(torch.tensor([True, False, True]))
+
+
+@pytest.mark.parametrize(("horizon", "delay"), [(0, 0), (1, -1), (torch.tensor([2, 0]), 0)])
+def test_impossible_horizons_are_refused(horizon, delay):
+    with pytest.raises(ValueError, match="at least 1 and delay at least 0"):
+        RecedingHorizon(Clockwork(4), horizon, delay)
+
+
+def test_an_ensemble_combines_all_predictions_of_the_action_that_is_due(generator):
+    actor = EnsemblingActor(Clockwork(3), lambda predictions: predictions.mean(dim=1))
+    played = play(actor, 5, generator)[:, 0]
+    # Seen at step t - k, it is action number k.
+    expected = [
+        sum(100 * (step - age) + age for age in ages) / len(ages)
+        for step in range(5)
+        for ages in [range(min(step, 2) + 1)]
+    ]
+    torch.testing.assert_close(played, torch.tensor(expected))
+
+
+def test_an_ensemble_gets_the_oldest_prediction_first(generator):
+    seen = []
+    actor = EnsemblingActor(Clockwork(2), lambda given: seen.append(given) or given[:, 0])
+    play(actor, 3, generator)
+    assert seen[-1][0, :, 0].tolist() == [101, 200]
+
+
+def test_an_ensemble_restarts_all_episodes_at_once():
+    actor = EnsemblingActor(Clockwork(2), lambda given: given[:, 0])
+    assert isinstance(actor, Actor)
+    with pytest.raises(ValueError, match="all of its episodes at once"):
+        actor.reset(torch.tensor([True, False]))
