@@ -61,3 +61,18 @@ def test_more_actors_than_seeds_are_refused(demonstrations):
         ValueError, match="got 2 actors and 1 seeds: expected a seed for every actor"
     ):
         drive(actors, Fork(), [2], episodes=2)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 3), (2, 2)])
+def test_players_play_whole_chunks_unless_told_otherwise(demonstrations, asked, expected):
+    def make(seed):
+        return GaussianPolicy(8, 2, 3, width=8, generator=torch.Generator().manual_seed(seed))
+
+    actors = players(clone(make, demonstrations, SETTINGS, SEEDS, "cpu"), asked)
+    assert [actor.execution_horizon for actor in actors] == [expected] * 2
+
+
+def test_any_actor_can_drive():
+    task = Fork()
+    [evaluation] = drive([ForkDriver(task)], task, [0], episodes=5, device="cpu")
+    assert evaluation.success.successes == 5
