@@ -5,10 +5,12 @@ from imitation_lab.widgets.components import DragTheComponents
 from imitation_lab.widgets.flow import FlowScene, FollowTheFlow
 from imitation_lab.widgets.modes import DragTheModes
 from imitation_lab.widgets.order import ChooseTheOrder
+from imitation_lab.widgets.timeline import ChunkTimeline
 
 __all__ = [
     "ChooseTheBins",
     "ChooseTheOrder",
+    "ChunkTimeline",
     "DragTheComponents",
     "DragTheModes",
     "FlowScene",

@@ -31,14 +31,16 @@ RIGHT_BELOW = {
     "checkpoints": ["controller", "training", "files"],
     "rollout": ["envs"],
     "collection": ["data", "rollout"],
+    "dagger": ["data", "rollout"],
     "evaluation": ["rollout"],
     "experiment": ["evaluation", "controller", "training"],
     "stack": ["controller"],
     "decoders": ["stack"],
     "chunking": [],
+    "traces": ["controller", "rollout"],
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
     "plots": ["comparison", "style", "toys"],
-    "widgets": ["plots"],
+    "widgets": ["plots", "traces"],
 }
 # What the notebooks and the library may import besides the standard library and the library itself.
 LIBRARY_MAY_NOT_IMPORT = {"tools", "autograder", "otter", "course", "source", "tests"}

@@ -17,7 +17,7 @@ import { flowSentence, summariseFlow } from "./flow_numbers.js";
 import { makeFlowPlane } from "./flow_plane.js";
 import { makeOwnPoints } from "./flow_own.js";
 import { makePosteriorPanel } from "./flow_posterior.js";
-import { makeClock, makeTransport } from "./flow_time.js";
+import { makeFlowClock, makeFlowTransport } from "./flow_time.js";
 
 const FLOW_TRAITS = [
   "scene",
@@ -53,11 +53,11 @@ function renderFlow({ model, el }) {
 
 function buildFlow(settings, keeper, redraw, commit) {
   const view = { tool: "draw", cursor: [0, 0], before: [], news: "" };
-  const clock = makeClock(settings, redraw, commit);
+  const clock = makeFlowClock(settings, redraw, commit);
   const points = makeOwnPoints(settings, view, redraw);
   const hands = makeHands(settings, view, keeper, clock, points, redraw);
   const plane = makeFlowPlane(settings, view, hands, commit);
-  const transport = makeTransport(settings, clock, commit);
+  const transport = makeFlowTransport(settings, clock, commit);
   const choices = makeFlowChoices(settings, view, keeper, points, redraw, commit);
   const one = makeParticlePanel(settings, hands, redraw, commit);
   const hint = html("span");
