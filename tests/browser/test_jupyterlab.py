@@ -145,6 +145,7 @@ def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_n
         ("DragTheComponents", "slider", "Mean of component 1", "PageUp", "components"),
         ("ChooseTheOrder", "button", "Ring", "Enter", "actions"),
         ("FollowTheFlow", "slider", "Time", "PageUp", "time"),
+        ("ChunkTimeline", "slider", "Step", "PageUp", "step"),
     ],
 )
 def test_every_widget_answers_the_keyboard_and_tells_the_kernel(

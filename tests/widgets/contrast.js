@@ -46,7 +46,7 @@
     ],
     fill: [".mode-handle .knob", ".minimum"],
   };
-  const road = document.querySelector(".asphalt");
+  const road = document.querySelector(".modes .asphalt");
   const onRoad = (road ? [".drives", ".guess-path", ".optimum-path"] : []).map((name) => [
     name,
     ratio(getComputedStyle(document.querySelector(name)).stroke, getComputedStyle(road).fill),
