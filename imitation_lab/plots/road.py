@@ -37,7 +37,7 @@ def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts, most_episodes: int
     states = task.to_world(rollouts.states.cpu().unflatten(-1, (4, 2))).flatten(-2)
     seen: set[str] = set()
     for episode in range(min(most_episodes, len(rollouts))):
-        outcome = _outcome(rollouts, episode)
+        outcome = outcome_of(rollouts, episode)
         look = OUTCOME_LOOKS[outcome]
         path = _beside_the_obstacle(task, states[: rollouts.lengths[episode] + 1, episode])
         axes.plot(*path.T, color=look.color, linestyle=look.linestyle, lw=1, alpha=0.6)
@@ -92,7 +92,8 @@ def _beside_the_obstacle(task: Fork, observations: Tensor) -> np.ndarray:
     return (observations[:, POSITION] - observations[:, OBSTACLE] + drawn).numpy()
 
 
-def _outcome(rollouts: Rollouts, episode: int) -> str:
+def outcome_of(rollouts: Rollouts, episode: int) -> str:
+    """Return how an episode ended, in the words of ``OUTCOME_LOOKS``."""
     if rollouts.succeeded[episode]:
         return "reached the goal"
     return "crashed" if rollouts.failed[episode] else "ran out of time"
