@@ -119,7 +119,7 @@ class ChunkTrace:
 
     def _replaced(self, chunk: int) -> int:
         """Return the step at which the next chunk takes over."""
-        return [*self.ready, len(self) + self.delay][chunk + 1]
+        return [*self.ready, len(self)][chunk + 1]
 
 
 def trace(

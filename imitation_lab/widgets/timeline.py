@@ -45,9 +45,10 @@ class ChunkTimeline(CourseWidget, front_end="timeline"):
 
     def __init__(self, traces: Sequence[ChunkTrace] | None = None, **kwargs: Any) -> None:
         self._drives = as_drives(scripted_traces() if traces is None else tuple(traces))
-        first = self._drives[0]
-        kwargs.setdefault("trace", first.trace.label)
-        kwargs.setdefault("step", first.telling_step)
+        by_label = {drive.trace.label: drive for drive in self._drives}
+        chosen = by_label.get(kwargs.get("trace", ""), self._drives[0])
+        kwargs.setdefault("trace", chosen.trace.label)
+        kwargs.setdefault("step", chosen.telling_step)
         # First: what is there already goes to the browser in one message.
         self.set_trait("plan", [drive.plan() for drive in self._drives])
         self.set_trait("numbers", b"".join(drive.as_bytes() for drive in self._drives))

@@ -174,6 +174,7 @@ def test_a_chunk_that_runs_out_holds_its_last_action():
     assert drive.fates(7)[0] == [Fate.TAKEN] * HORIZON + [Fate.HELD]
     expected = drive.chunks[0, -1].expand(4, 2)
     assert torch.equal(drive.planned_actions(0, HORIZON - 1, 4), expected)
+    assert torch.equal(drive.planned_actions(0, HORIZON + 2), expected[:1])
 
 
 # --- where a plan leads ---------------------------------------------------------------------------

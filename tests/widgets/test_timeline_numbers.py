@@ -147,12 +147,16 @@ def test_a_drive_without_delay_is_not_said_to_have_waited():
 # --- the widget -----------------------------------------------------------------------------------
 
 
-def test_it_opens_where_the_first_drive_changes_its_plan_most():
+def test_it_opens_where_the_drive_changes_its_plan_most():
     widget = ChunkTimeline()
     takeover = next(one for one in widget.shown.takeovers if one.step == widget.step)
     assert takeover.change == max(one.change for one in widget.shown.takeovers) > JUMP
     assert widget.trace == NAIVE
     assert not widget.playing
+    drives = [sideways([[0.1] * 4, [0.2] * 4, [0.9] * 4]), *scripted_traces()]
+    assert ChunkTimeline(drives).step == 5
+    assert ChunkTimeline(drives, trace=NAIVE).step == widget.step
+    assert ChunkTimeline(drives, trace=NAIVE, step=2).step == 2
 
 
 def test_a_shorter_drive_is_shown_at_its_end():

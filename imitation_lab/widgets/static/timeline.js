@@ -63,7 +63,7 @@ function buildTimeline(settings, view, drives, redraw, commit) {
   };
   const right = {
     title: "What became of every action",
-    hint: "Each row is a chunk. Drag sideways to move in time.",
+    hint: "Each row is a chunk. A blue bar upwards steers left, a purple one downwards right. Drag to move in time.",
     legend: {
       "taken-sample": "steered",
       "planned-sample": "planned",

@@ -45,7 +45,7 @@ function takeoversOf(drive) {
 export const playingAt = ({ ready }, step) => ready.findLastIndex((from) => from <= step);
 
 /** The step at which the next chunk takes over. */
-const replacedAt = ({ ready, steps, delay }, chunk) => ready[chunk + 1] ?? steps + delay;
+const replacedAt = ({ ready, steps }, chunk) => ready[chunk + 1] ?? steps;
 
 /** What has become of every action of every chunk that was asked for by now, oldest chunk first. */
 export function fatesAt(drive, now) {
