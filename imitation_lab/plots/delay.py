@@ -23,7 +23,7 @@ def plot_predictions(axes: Axes, predictions: Sequence[Tensor], taken: Tensor) -
     look, mean = POLICY_LOOKS["flow"], POLICY_LOOKS["regression"]
     marks = {"color": look.color, "marker": "o", "ms": 3.5, "ls": "", "alpha": 0.45}
     axes.plot(steps, torch.cat(list(predictions)), label="predictions", **marks)
-    axes.plot(taken, color=mean.color, marker=mean.marker, ms=5, lw=1.5, label="their average")
+    axes.plot(taken, color=mean.color, marker=mean.marker, ms=5, ls="-", lw=1.5, label="their average")
     axes.set(xlabel="step", ylabel="lateral command, m/s", ylim=(-1.4, 1.4))
     axes.yaxis.set_major_formatter(format_side)
     axes.legend(fontsize=8, loc="upper left")
@@ -42,9 +42,9 @@ def plot_seam(axes: Axes, plan: Tensor, chunks: Tensor, delay: int) -> Axes:
     if delay:
         axes.axvspan(-0.5, delay - 0.5, color="0.88", label="while thinking")
     new, old = POLICY_LOOKS["flow"], POLICY_LOOKS["expert"]
-    lines = axes.plot(chunks.T, color=new.color, lw=1, alpha=0.4)
+    lines = axes.plot(chunks.T, color=new.color, ls="-", lw=1, alpha=0.4)
     lines[0].set_label("new chunks")
-    axes.plot(plan, color=old.color, marker="o", ms=5, lw=2, label="the old plan")
+    axes.plot(plan, color=old.color, marker="o", ms=5, ls="-", lw=2, label="the old plan")
     axes.set(xlabel="steps from now", ylim=(-1.4, 1.4), xlim=(-0.5, chunks.shape[1] - 0.5))
     axes.yaxis.set_major_formatter(format_side)
     return axes
