@@ -1,8 +1,16 @@
 """Simulated experts: actors who know their task."""
 
 from imitation_lab.experts.fork import ForkDriver
+from imitation_lab.experts.habits import PausingActor, SwitchingActor
 from imitation_lab.experts.noise import NoisyActor
 from imitation_lab.experts.pendulum import PendulumBalancer
 from imitation_lab.experts.racetrack import RacetrackDriver
 
-__all__ = ["ForkDriver", "NoisyActor", "PendulumBalancer", "RacetrackDriver"]
+__all__ = [
+    "ForkDriver",
+    "NoisyActor",
+    "PausingActor",
+    "PendulumBalancer",
+    "RacetrackDriver",
+    "SwitchingActor",
+]

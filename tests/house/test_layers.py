@@ -39,7 +39,8 @@ RIGHT_BELOW = {
     "chunking": [],
     "traces": ["controller", "rollout"],
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
-    "plots": ["comparison", "style", "toys"],
+    "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
+    "plots": ["comparison", "horizons", "style", "toys"],
     "widgets": ["plots", "traces"],
 }
 # What the notebooks and the library may import besides the standard library and the library itself.
