@@ -2,12 +2,14 @@
 
 from imitation_lab.experts.fork import ForkDriver
 from imitation_lab.experts.habits import PausingActor, SwitchingActor
+from imitation_lab.experts.mixed import MixedActor
 from imitation_lab.experts.noise import NoisyActor
 from imitation_lab.experts.pendulum import PendulumBalancer
 from imitation_lab.experts.racetrack import RacetrackDriver
 
 __all__ = [
     "ForkDriver",
+    "MixedActor",
     "NoisyActor",
     "PausingActor",
     "PendulumBalancer",
