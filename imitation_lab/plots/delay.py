@@ -21,9 +21,11 @@ def plot_predictions(axes: Axes, predictions: Sequence[Tensor], taken: Tensor) -
     """
     steps = torch.cat([torch.full((len(one),), step) for step, one in enumerate(predictions)])
     look, mean = POLICY_LOOKS["flow"], POLICY_LOOKS["regression"]
-    marks = {"color": look.color, "marker": "o", "ms": 3.5, "ls": "", "alpha": 0.45}
-    axes.plot(steps, torch.cat(list(predictions)), label="predictions", **marks)
-    axes.plot(taken, color=mean.color, marker=mean.marker, ms=5, ls="-", lw=1.5, label="their average")
+    (dots,) = axes.plot(steps, torch.cat(list(predictions)), "o", ms=3.5, label="predictions")
+    dots.set(color=look.color, alpha=0.45)
+    axes.plot(
+        taken, color=mean.color, marker=mean.marker, ms=5, ls="-", lw=1.5, label="their average"
+    )
     axes.set(xlabel="step", ylabel="lateral command, m/s", ylim=(-1.4, 1.4))
     axes.yaxis.set_major_formatter(format_side)
     axes.legend(fontsize=8, loc="upper left")
@@ -52,7 +54,7 @@ def plot_seam(axes: Axes, plan: Tensor, chunks: Tensor, delay: int) -> Axes:
 
 def plot_success_over(
     axes: Axes,
-    values: Sequence[float],
+    values: Sequence[int | float],
     curves: Mapping[str, Sequence[SuccessRate]],
     looks: Sequence[Look],
 ) -> Axes:

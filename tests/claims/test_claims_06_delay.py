@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from imitation_lab.controller import RecedingHorizon
 from imitation_lab.evaluation import Evaluation
 from imitation_lab.flows import exact_velocity
 from imitation_lab.stack import PolicyStack
@@ -85,8 +86,8 @@ def is_better(one: Evaluation, other: Evaluation) -> bool:
 def undelayed(notebook, flows, drive):
     """Whole chunks, a new chunk at every step, and averages, by road and way."""
     make = {
-        "whole": lambda flow: notebook.RecedingHorizon(flow, notebook.HORIZON),
-        "new": lambda flow: notebook.RecedingHorizon(flow, 1),
+        "whole": lambda flow: RecedingHorizon(flow, notebook.HORIZON),
+        "new": lambda flow: RecedingHorizon(flow, 1),
         "averaged": notebook.averaging,
     }
     return {
