@@ -95,7 +95,7 @@ def plot_success_by_horizon(
     places = torch.arange(len(horizons))
     for seed in range(shares.shape[1]):
         axes.plot(
-            places, 100 * shares[:, seed], look.marker, color=look.color, ms=4, alpha=0.3, mew=0
+            places, 100 * shares[:, seed], look.marker, color=look.color, ms=5, alpha=0.4, mew=0
         )
     axes.plot(
         places, 100 * shares.mean(dim=1), marker=look.marker, color=look.color, ms=8, label=label,

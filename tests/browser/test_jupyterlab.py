@@ -95,6 +95,12 @@ FIRST_ANSWERS = {  # a notebook's first question, a wrong answer and a right one
         "return (model(torch.randn(actions.shape, generator=generator)) - actions).square().mean()",
         "return (model(torch.randn(actions.shape, generator=generator)) - actions).square().sum(dim=1).mean()",
     ),
+    "06_action_chunking": (
+        "def make_chunks(actions, prediction_horizon):",
+        "return torch.cat(actions).unfold(0, prediction_horizon, 1).transpose(1, 2)",
+        "return torch.cat([torch.cat([e, e[-1:].repeat(prediction_horizon - 1, 1)])"
+        ".unfold(0, prediction_horizon, 1).transpose(1, 2) for e in actions])",
+    ),
 }
 
 
