@@ -259,10 +259,11 @@ def run_map(
         processes: Among which the work is shared out.
         progress: Whether to show a bar.
     """
+    horizons = sorted(set(horizons))
     jobs = [
         _Job(*job, demonstrators, noises, delays, horizons, tuple(seeds), episodes, device)
         # The longest first, so that no process is left alone with one at the end.
-        for job in itertools.product(tasks, policies, sorted(horizons, reverse=True))
+        for job in itertools.product(tasks, policies, reversed(horizons))
     ]
     cells: list[Panel] = []
     with tqdm(total=len(jobs), desc="map", disable=not progress, unit=" jobs") as bar:

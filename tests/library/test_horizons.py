@@ -57,6 +57,10 @@ def test_the_map_holds_what_was_asked_for_and_nothing_else(small):
         assert all(len(counts) == 2 for counts in panel.successes.values())
 
 
+def test_a_horizon_that_is_named_twice_counts_once(small):
+    assert run_map(**{**SMALL, "horizons": [4, 1, 4]}) == small
+
+
 def test_the_same_seeds_give_the_same_map_among_two_processes_too(small):
     assert run_map(**SMALL, processes=2) == small
 
