@@ -11,6 +11,7 @@ import statistics
 import pytest
 import torch
 
+from imitation_lab.horizons import recorded_map
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 
@@ -239,3 +240,19 @@ def test_on_the_pole_predicting_16_does_no_harm_if_few_are_played(pole):
 def test_the_commanding_of_two_kinds_of_drivers_is_seen_through_noise_of_40_centimetres(notebook):
     assert notebook.NOISY.observation_noise == 0.4
     assert 2 * notebook.NOISY.road_half_width == 1.6
+
+
+def test_the_maps_words_are_in_the_record():
+    """The mixture on the fork: what a noisy sensor does, and what a noisy actuator does."""
+    record = recorded_map()
+    for noise in ("none", "observation"):
+        one_way = record.panel("fork", "Markov", "mixture", noise)
+        assert min(one_way.success(*cell).rate for cell in one_way.successes) > 0.9
+    two_ways = record.panel("fork", "mode-switching", "mixture", "observation")
+    climb = [two_ways.success(16, played).rate for played in (1, 2, 4, 8, 16)]
+    assert climb == sorted(climb)
+    assert (climb[0], climb[-1]) == (pytest.approx(0.15, abs=0.005), pytest.approx(0.78, abs=0.005))
+    for demonstrator in ("Markov", "pausing", "mode-switching"):
+        pushed = record.panel("fork", demonstrator, "mixture", "actuation")
+        row = [pushed.success(16, played).rate for played in (1, 2, 4, 8, 16)]
+        assert row[-1] == min(row)
