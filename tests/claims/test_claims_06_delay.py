@@ -166,9 +166,9 @@ def test_single_actions_fail_under_delay_and_chunks_do_not_care(late):
     assert mean_rate(late(BOTH, "single_actions", 5)) < 2
 
 
-def test_with_two_drivers_one_step_of_delay_costs_about_a_third_and_more_delay_less(late):
+def test_with_two_drivers_one_step_of_delay_costs_over_a_third_and_more_delay_less(late):
     rates = [mean_rate(late(BOTH, "switching", delay)) for delay in range(6)]
-    assert 1 - rates[1] / rates[0] == pytest.approx(1 / 3, abs=0.12)
+    assert 1 / 3 < 1 - rates[1] / rates[0] < 1 / 2
     assert is_better(late(BOTH, "switching", 5), late(BOTH, "switching", 2))
 
 
