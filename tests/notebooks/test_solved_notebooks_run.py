@@ -9,7 +9,8 @@ from nbformat.v4 import new_code_cell
 from tools.pictures import PROJECT, read_to_run, run
 
 SOLVED = sorted((PROJECT / "solutions").glob("*.ipynb"))
-LONGEST = 60  # CPU seconds: one thread trains, so an idle machine needs about as much wall time
+# CPU seconds: one thread trains, so an idle machine needs about as much wall time.
+LONGEST, LONGER = 60, {"06_action_chunking": 120}
 
 
 @pytest.fixture(scope="module", params=SOLVED, ids=lambda path: path.stem)
@@ -23,7 +24,8 @@ def finished(request, tmp_path_factory):
         notebook.cells.append(new_code_cell("import time; print(time.process_time())"))
         run(notebook, path.parent)
     clock = notebook.cells.pop()
-    return SimpleNamespace(cells=notebook.cells, seconds=float(clock.outputs[0].text))
+    seconds = float(clock.outputs[0].text)
+    return SimpleNamespace(name=path.stem, cells=notebook.cells, seconds=seconds)
 
 
 def outputs(notebook, kind):
@@ -36,8 +38,8 @@ def printed(notebook, stream):
     return "".join(output.text for output in every if output.get("name") == stream)
 
 
-def test_it_takes_less_than_a_minute(finished):
-    assert finished.seconds < LONGEST
+def test_it_does_not_keep_students_waiting(finished):
+    assert finished.seconds < LONGER.get(finished.name, LONGEST)
 
 
 def test_all_checks_pass_hidden_ones_too(finished):
