@@ -17,6 +17,7 @@ CHOSEN = {
     "03_mixtures_of_gaussians": 6,
     "04_discretise_and_autoregress": 0,
     "05_flow_matching": 5,
+    "06_action_chunking": 15,
 }
 
 
