@@ -27,7 +27,7 @@ class Racetrack:
     |-------|-----------------------|-------|-----------------------------------------------|
     | 0, 1  | position              | m     | anywhere on the track, ``start_spread`` aside |
     | 2, 3  | sine, cosine of heading |     | along the track, ±``start_spread`` rad        |
-    | 4     | turn rate             | rad/s | that of the bend                              |
+    | 4     | turn rate             | rad/s | that of the bend, or 0 (``standing_start``)   |
 
     | index | action            | unit  | range                                            |
     |-------|-------------------|-------|--------------------------------------------------|
@@ -42,6 +42,8 @@ class Racetrack:
         bump: How far the track leaves the circle, as a share of the radius.
         laps: To be driven.
         start_spread: Half the range of the start's lateral position (m) and heading (rad).
+        standing_start: Whether the turn rate is zero at the start, instead of that of the bend. The
+            vehicle has to swing into its lane then, which a lap shows only once.
         response: Share of the gap between turn rate and command that one step closes, in (0, 1].
         process_noise: Standard deviation of the random kick to the heading at every step, rad. One
             number, or one for each episode of a batch.
@@ -55,6 +57,7 @@ class Racetrack:
     bump: float = 0.25
     laps: float = 2.0
     start_spread: float = 0.02
+    standing_start: bool = False
     response: float = 0.5
     process_noise: float | Tensor = 0.0
     observation_noise: float | Tensor = 0.0
@@ -85,7 +88,8 @@ class Racetrack:
         along = self.heading(angle)
         across = torch.stack([-along.sin(), along.cos()], dim=1)
         position = self.middle(angle) + aside.unsqueeze(1) * across
-        rest = torch.stack([along + askew, self.bend(angle), torch.zeros_like(angle)], dim=1)
+        turn_rate = torch.zeros_like(angle) if self.standing_start else self.bend(angle)
+        rest = torch.stack([along + askew, turn_rate, torch.zeros_like(angle)], dim=1)
         return torch.cat([position, rest], dim=1)
 
     def observe(

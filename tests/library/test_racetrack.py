@@ -141,3 +141,13 @@ def test_the_driver_finishes_its_laps(settings):
 def test_tracks_that_are_none_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Racetrack(**settings)
+
+
+def test_a_standing_start_differs_in_the_turn_rate_alone():
+    rolling = Racetrack().initial_states(20, torch.Generator().manual_seed(1))
+    standing = Racetrack(standing_start=True).initial_states(20, torch.Generator().manual_seed(1))
+    turn_rate = 3
+    assert (standing[:, turn_rate] == 0).all()
+    assert (rolling[:, turn_rate] != 0).all()
+    rest = [0, 1, 2, 4]
+    assert torch.equal(standing[:, rest], rolling[:, rest])
