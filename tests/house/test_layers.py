@@ -31,7 +31,7 @@ RIGHT_BELOW = {
     "checkpoints": ["controller", "training", "files"],
     "rollout": ["envs"],
     "collection": ["data", "rollout"],
-    "dagger": ["data", "rollout"],
+    "dagger": ["experiment", "stack", "experts"],
     "evaluation": ["rollout"],
     "experiment": ["evaluation", "controller", "training"],
     "stack": ["controller"],

@@ -1,13 +1,17 @@
 """Whose states are visited, whose actions are kept, and which labels are paid for."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
-from imitation_lab.dagger import choose_labels, rollout_and_label
+from imitation_lab.dagger import choose_labels, dagger, rollout_and_label
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs import Pendulum, Racetrack
 from imitation_lab.experts import MixedActor, NoisyActor, PendulumBalancer, RacetrackDriver
+from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.rollout import rollout
+from imitation_lab.training import TrainingSettings
 from imitation_lab.types import Actor, Ending, Trajectory
 
 TASK = Pendulum(seconds=1.0)
@@ -117,3 +121,50 @@ def test_all_labels_can_be_chosen_but_not_more(numbered):
     assert torch.equal(choose_labels(numbered, 12, seeded()).actions, numbered.actions)
     with pytest.raises(ValueError, match="cannot choose 13 of 12"):
         choose_labels(numbered, 13, seeded())
+
+
+def rounds_of(betas, labels=7, drives=3, seeds=(3, 5), task=TASK):
+    def make_policy(seed):
+        return RegressionPolicy(2, 1, width=8, generator=seeded(seed))
+
+    firsts = [rollout_and_label(task, EXPERT, EXPERT, 1, seeded(seed)) for seed in seeds]
+    settings = TrainingSettings(steps=20, batch_size=8)
+    return list(
+        dagger(task, EXPERT, make_policy, firsts, settings, seeds, betas, labels, seeded(), drives)
+    )
+
+
+def test_every_round_learns_from_all_labels_so_far():
+    rounds = rounds_of([0.5, 0.0])
+    assert len(rounds) == 3
+    for seed in range(2):
+        sizes = [done.demonstrations[seed].num_actions for done in rounds]
+        assert sizes == [sizes[0], sizes[0] + 7, sizes[0] + 14]
+        for before, after in pairwise(rounds):
+            kept = after.demonstrations[seed].trajectories[: len(before.demonstrations[seed])]
+            assert kept == before.demonstrations[seed].trajectories
+
+
+def test_bought_labels_are_the_experts_answers_where_the_seeds_own_policy_was():
+    first, second = rounds_of([0.0], labels=10_000)
+    for seed, (before, after) in enumerate(
+        zip(first.demonstrations, second.demonstrations, strict=True)
+    ):
+        bought = after.trajectories[len(before) :]
+        seen = torch.cat([step.observations[:1] for step in bought])
+        labels = torch.cat([step.actions for step in bought])
+        torch.testing.assert_close(labels, EXPERT.act(seen, seeded()))
+        # Where each policy goes depends on its own weights: nobody else has been there.
+        others = second.demonstrations[1 - seed].observations
+        assert (torch.cdist(seen, others).min(dim=1).values > 0).all()
+
+
+@pytest.mark.parametrize(("beta", "expert_drives"), [(1.0, True), (0.0, False)])
+def test_beta_tells_whose_actions_are_taken(beta, expert_drives):
+    calm = Pendulum(seconds=1.0, process_noise=0.0)
+    first, second = rounds_of([beta], labels=10_000, task=calm)
+    for before, after in zip(first.demonstrations, second.demonstrations, strict=True):
+        for step in after.trajectories[len(before) :]:
+            state = torch.cat([step.observations[:1], torch.zeros(1, 1)], dim=1)
+            led_to = calm.advance(state, step.actions, seeded())[:, :2]
+            assert torch.allclose(led_to, step.observations[1:], atol=1e-5) == expert_drives
