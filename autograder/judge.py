@@ -137,6 +137,7 @@ class _Grading:
         self._seed = seed
         self._misconceptions = misconceptions
         self._calls: dict[str, list[Call]] = {}
+        self._raised: set[str] = set()  # questions whose function, or object, raised an error
         self._out_of_time: set[tuple[str, str]] = set()  # a question, and what its test called
 
     def fill(self, result: Result) -> None:
@@ -215,14 +216,20 @@ class _Grading:
                 arguments[name] = found[1] if kind == "value" and len(found) == 2 else None
         return arguments
 
-    def _record(self, name: str, call: Call) -> None:
-        self._calls.setdefault(name, []).append(call)
+    def _record(self, name: str, call: Call | None) -> None:
+        if call is None:
+            self._raised.add(name)
+        else:
+            self._calls.setdefault(name, []).append(call)
 
     def _hints(self, question: Question, tests: list[TestResult]) -> list[str]:
         """Return hints for a question that was answered, came to an end, and is wrong."""
         answered = self._plan.states[question.name] == ANSWERED
         ended = all(test.status == OK for test in tests)
         if not answered or not ended or all(test.passed for test in tests):
+            return []
+        # Whatever it gave before it raised, many mistakes give as well.
+        if question.name in self._raised:
             return []
         if not self._matching(question):
             return []

@@ -65,7 +65,7 @@ class StudentFunction(AnswerReference):
     """
 
     def __init__(
-        self, name: str, session: Session, record: Callable[[str, Call], None] | None = None
+        self, name: str, session: Session, record: Callable[[str, Call | None], None] | None = None
     ) -> None:
         super().__init__(name)
         self.__name__ = name
@@ -84,10 +84,14 @@ class StudentFunction(AnswerReference):
 
     def _call(self, name: str, args: tuple, kwargs: dict[str, Any], **target: int) -> Any:
         self._session.called = self.name
+        record = self._record or (lambda name, call: None)
         with _errors_as_here(name):
-            call = self._session.call(name, args, kwargs, **target)
-        if self._record:
-            self._record(self.name, call)
+            try:
+                call = self._session.call(name, args, kwargs, **target)
+            except RemoteError:
+                record(self.name, None)
+                raise
+        record(self.name, call)
         _write_back(call)
         return _attach_gradients(call, self._session)
 

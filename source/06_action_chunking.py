@@ -373,6 +373,27 @@ def make_chunks__skips_short_episodes(actions, prediction_horizon):
     return torch.stack(chunks)
 
 
+def make_chunks__moves_late_chunks_back(actions, prediction_horizon):
+    """All late steps get the episode's last full chunk: a chunk begins with its own step's action."""
+    chunks = []
+    for episode in actions:
+        missing = max(prediction_horizon - len(episode), 0)
+        padded = torch.cat([episode, episode[-1:].expand(missing, -1)])
+        starts = torch.arange(len(episode)).clamp(max=len(padded) - prediction_horizon)
+        chunks.append(padded[starts[:, None] + torch.arange(prediction_horizon)])
+    return torch.cat(chunks)
+
+
+def make_chunks__measures_all_by_the_first(actions, prediction_horizon):
+    """All episodes end where the first one does: each has a length of its own."""
+    steps = torch.arange(prediction_horizon)
+    chunks = []
+    for episode in actions:
+        last = min(len(episode), len(actions[0])) - 1
+        chunks.append(episode[(torch.arange(len(episode))[:, None] + steps).clamp(max=last)])
+    return torch.cat(chunks)
+
+
 def make_chunks__returns_a_list(actions, prediction_horizon):
     """A list with a tensor for each episode: return one tensor with all chunks."""
     return [
@@ -431,6 +452,25 @@ def make_chunks__by_moving_the_episode_on(actions, prediction_horizon):
         return torch.stack(steps, dim=1)
 
     return torch.cat([moved(episode) for episode in actions])
+
+
+def make_chunks__from_the_end_to_the_beginning(actions, prediction_horizon):
+    chunks = []
+    for episode in reversed(actions):
+        chunk = episode[-1:].repeat(prediction_horizon, 1)
+        for action in episode.flip(0):
+            chunk = torch.cat([action[None], chunk[:-1]])
+            chunks.append(chunk)
+    return torch.stack(chunks[::-1])
+
+
+def make_chunks__by_replicating_pads(actions, prediction_horizon):
+    def windows(episode):
+        padding = (0, prediction_horizon - 1)
+        padded = torch.nn.functional.pad(episode.T[None], padding, mode="replicate")[0]
+        return padded.unfold(1, prediction_horizon, 1).permute(1, 2, 0)
+
+    return torch.vstack([windows(episode) for episode in actions])
 
 
 def make_chunks__as_arrays_in_float64(actions, prediction_horizon):
@@ -657,7 +697,8 @@ def test_RecedingHorizon_keeps_a_clock_for_every_episode(RecedingHorizon):
             starts = starts | (step == 0)
             # No more than some: that all start together is another test's.
             starts[int(torch.randint(batch, (), generator=generator))] &= step == 0
-            if step == 0 or starts.any():
+            # Now and then nobody starts, and the mask says so.
+            if step % 3 == 0 or starts.any():
                 actor.reset(starts.clone())
             clock = [0 if new else time for new, time in zip(starts.tolist(), clock, strict=True)]
             observations = torch.stack([names, torch.full((batch,), float(step))], dim=1)
@@ -695,7 +736,7 @@ def test_RecedingHorizon_asks_only_when_somebody_needs_a_chunk(RecedingHorizon):
             assert (observations[:, 0] > 0).all(), (
                 "the policy was asked at a step at which no episode needs a chunk: ask only when one does."
             )
-            return observations[:, None, 1:].expand(-1, 6, -1)
+            return observations[:, None, 1:].repeat(1, 6, 1)
 
     generator = fresh_generator()
     for execution, second_start in [(3, 1), (4, 2), (5, 3), (6, 0)]:
@@ -756,6 +797,20 @@ def test_RecedingHorizon_draws_from_the_generator(RecedingHorizon):
         "actions repeat: every chunk of every episode is drawn anew, and each of its actions is played once."
     )
 
+    def second_chunk(first_seed, second_seed):
+        actor = RecedingHorizon(Dice(), 2)
+        actor.reset(torch.ones(3, dtype=torch.bool))
+        for each in (first_seed, second_seed):
+            source = torch.Generator().manual_seed(each)
+            actions = [torch.as_tensor(actor.act(torch.zeros(3, 1), source)) for _ in range(2)]
+        return torch.stack([action.clone() for action in actions])
+
+    check_close(
+        second_chunk(seed + 2, seed + 3),
+        second_chunk(seed + 4, seed + 3),
+        "draw a chunk from the generator of the call that needs it, not from an earlier one.",
+    )
+
 
 def test_RecedingHorizon_starts_another_batch(RecedingHorizon):
     """When all episodes start anew, old plans are gone, and there may be more of them, or fewer."""
@@ -769,7 +824,7 @@ def test_RecedingHorizon_starts_another_batch(RecedingHorizon):
         prediction_horizon = 5
 
         def sample(self, observations, generator):
-            return observations[:, None, :].expand(-1, 5, -1)
+            return observations[:, None, :].repeat(1, 5, 1)
 
     generator = fresh_generator()
     actor = RecedingHorizon(Echo(), 4)
@@ -1054,6 +1109,74 @@ class RecedingHorizon__seeds_its_own_generator:
         return self.chunks[torch.arange(len(place)), place]
 
 
+class RecedingHorizon__keeps_its_first_generator:
+    """All chunks are drawn from the generator of the first call: take the one of the call that needs a chunk."""
+
+    def __init__(self, policy, execution_horizon):
+        self.policy, self.execution_horizon = policy, execution_horizon
+        self.source = None
+
+    def reset(self, mask):
+        if mask.all():
+            self.chunks, self.clock = None, torch.zeros(len(mask), dtype=torch.long)
+        self.clock[mask] = 0
+
+    def act(self, observations, generator):
+        self.source = self.source or generator
+        place = self.clock % self.execution_horizon
+        if (place == 0).any():
+            fresh = self.policy.sample(observations, self.source)
+            old = fresh if self.chunks is None else self.chunks
+            self.chunks = torch.where((place == 0)[:, None, None], fresh, old)
+        self.clock = self.clock + 1
+        return self.chunks[torch.arange(len(place)), place]
+
+
+class RecedingHorizon__takes_an_empty_mask_for_all:
+    """Where the mask is true nowhere, all episodes start anew: then none does."""
+
+    def __init__(self, policy, execution_horizon):
+        self.policy, self.execution_horizon = policy, execution_horizon
+
+    def reset(self, mask):
+        if mask.all() or not mask.any():
+            self.chunks, self.clock = None, torch.zeros(len(mask), dtype=torch.long)
+        self.clock[mask] = 0
+
+    def act(self, observations, generator):
+        place = self.clock % self.execution_horizon
+        if (place == 0).any():
+            fresh = self.policy.sample(observations, generator)
+            old = fresh if self.chunks is None else self.chunks
+            self.chunks = torch.where((place == 0)[:, None, None], fresh, old)
+        self.clock = self.clock + 1
+        return self.chunks[torch.arange(len(place)), place]
+
+
+class RecedingHorizon__returns_to_a_common_clock:
+    """After an episode's first chunk, the next ones come by a clock that all share: count its own steps."""
+
+    def __init__(self, policy, execution_horizon):
+        self.policy, self.execution_horizon = policy, execution_horizon
+
+    def reset(self, mask):
+        if mask.all():
+            self.chunks, self.step = None, 0
+            self.place = torch.zeros(len(mask), dtype=torch.long)
+        self.starts = mask.clone()
+
+    def act(self, observations, generator):
+        asks = self.starts | (self.step % self.execution_horizon == 0)
+        if asks.any():
+            fresh = self.policy.sample(observations, generator)
+            old = fresh if self.chunks is None else self.chunks
+            self.chunks = torch.where(asks[:, None, None], fresh, old)
+            self.place[asks] = 0
+        self.starts = torch.zeros_like(self.starts)
+        self.step, self.place = self.step + 1, self.place + 1
+        return self.chunks[torch.arange(len(asks)), self.place - 1]
+
+
 class RecedingHorizon__asks_and_throws_away:
     """The policy is asked at every step, and most answers are thrown away: that gains no time."""
 
@@ -1247,6 +1370,29 @@ class RecedingHorizon__asks_for_those_that_need_it:
         place = (self.execution_horizon - self.left)[:, None, None]
         self.left = self.left - 1
         return self.plan.take_along_dim(place, dim=1).squeeze(1)
+
+
+class RecedingHorizon__by_writing_into_the_chunks_it_got:
+    def __init__(self, policy, execution_horizon):
+        self.policy, self.execution_horizon = policy, execution_horizon
+
+    def reset(self, mask):
+        if mask.all():
+            self.plan, self.place = None, torch.zeros(len(mask), dtype=torch.long)
+        self.place[mask] = 0
+
+    def act(self, observations, generator):
+        needy = self.place == 0
+        if needy.any():
+            fresh = self.policy.sample(observations, generator)
+            if self.plan is None:
+                self.plan = fresh
+            else:
+                self.plan.copy_(torch.where(needy[:, None, None], fresh, self.plan))
+        actions = self.plan[torch.arange(len(needy)), self.place]
+        self.place += 1
+        self.place[self.place == self.execution_horizon] = 0
+        return actions
 
 
 class RecedingHorizon__by_moving_plans_forward:
@@ -1907,6 +2053,7 @@ def test_temporal_ensemble_is_the_weighted_average(temporal_ensemble):
         sizes, (0.5, 1.1, -0.7, 0.2, 0.01, 2.0, -1.0), strict=True
     ):
         predictions = 3 * torch.randn(batch, count, action_dim, generator=generator) + 1
+        predictions[0, count // 2] = 0.0  # to stand still is a prediction like any other
         given = predictions.clone()
         actions = temporal_ensemble(given, decay)
         check_answered(actions, "temporal_ensemble")
@@ -2018,6 +2165,30 @@ def temporal_ensemble__squares_the_age(predictions, weight_decay):
     return (torch.softmax(-weight_decay * ages, dim=0)[:, None] * predictions).sum(dim=1)
 
 
+def temporal_ensemble__drops_predictions_of_zero(predictions, weight_decay):
+    """Predictions of zero are taken for missing ones, as in ACT's code: here all count, also to stand still."""
+    rows = []
+    for row in predictions:
+        there = row[(row != 0).all(dim=1)]
+        kept = there if len(there) else row
+        weights = torch.softmax(-weight_decay * torch.arange(len(kept)).float(), dim=0)
+        rows.append(weights @ kept)
+    return torch.stack(rows)
+
+
+def temporal_ensemble__mixes_in_one_after_the_other(predictions, weight_decay):
+    """Each prediction is averaged with the mean of those before it, as if that were one: its weight grows."""
+    ratio, mean = math.exp(-weight_decay), predictions[:, 0]
+    for place in range(1, predictions.shape[1]):
+        mean = (mean + ratio * predictions[:, place]) / (1 + ratio)
+    return mean
+
+
+def temporal_ensemble__takes_the_size_of_the_decay(predictions, weight_decay):
+    """The sign of m is dropped: for m < 0 the newest counts most."""
+    return _weighted(predictions, abs(weight_decay))
+
+
 def temporal_ensemble__changes_the_predictions(predictions, weight_decay):
     """The predictions are weighted in place: whoever goes on with them has lost them."""
     weights = torch.softmax(-weight_decay * torch.arange(predictions.shape[1]).float(), dim=0)
@@ -2048,6 +2219,20 @@ def temporal_ensemble__row_by_row(predictions, weight_decay):
     ages = torch.arange(1, predictions.shape[1] + 1)  # a common factor does not matter
     weights = torch.nn.functional.normalize(torch.exp(-weight_decay * ages), p=1, dim=0)
     return torch.stack([weights @ row for row in predictions])
+
+
+def temporal_ensemble__by_horner_s_rule(predictions, weight_decay):
+    ratio, total, weights = math.exp(-weight_decay), predictions[:, -1], 1.0
+    for place in range(predictions.shape[1] - 2, -1, -1):
+        total, weights = predictions[:, place] + ratio * total, 1 + ratio * weights
+    return total / weights
+
+
+def temporal_ensemble__by_numpys_average(predictions, weight_decay):
+    import numpy as np
+
+    weights = np.exp(-weight_decay * np.arange(predictions.shape[1]))
+    return torch.from_numpy(np.average(predictions.numpy(), axis=1, weights=weights))
 
 
 def temporal_ensemble__by_distributions(predictions, weight_decay):
@@ -2278,7 +2463,7 @@ def test_bidirectional_select_takes_the_smallest_cost(bidirectional_select):
 
     generator = fresh_generator()
     sizes = [(30, 6, 5, 3, 3, 4, 7), (20, 7, 4, 2, 4, 5, 2), (5, 5, 5, 5, 1, 5, 5)]
-    sizes += [(1, 9, 2, 1, 2, 1, 3), (20, 4, 6, 2, 5, 2, 8)]
+    sizes += [(1, 9, 2, 1, 2, 1, 3), (20, 4, 6, 2, 5, 2, 8), (30, 6, 4, 2, 0, 3, 5)]
     for batch, number, horizon, action_dim, overlap, good, bad in sizes:
         shape = (horizon, action_dim)
         candidates = torch.randn(batch, number, *shape, generator=generator)
@@ -2345,7 +2530,7 @@ def test_bidirectional_select_counts_later_actions_less(bidirectional_select):
     early[0, 0], late[3, 1] = 1.0, 1.5
     candidates = torch.stack([early, late]).unsqueeze(0)
     same = torch.ones(1, 3, 4, 2)
-    for decay, expected in [(0.5, late), (1.0, early), (0.0, late)]:
+    for decay, expected in [(0.5, late), (1.0, early), (0.1, late)]:
         chosen = bidirectional_select(candidates, plan, same, same, decay)
         check_answered(chosen, "bidirectional_select")
         check_close(chosen[0], expected, "action i of the plan counts decay ** i, from i = 0.")
@@ -2495,6 +2680,48 @@ def bidirectional_select__mixes_the_candidates(candidates, previous, strong, wea
     return (shares[:, :, None, None] * candidates).sum(dim=1)
 
 
+def bidirectional_select__forgets_the_weak_without_a_plan(
+    candidates, previous, strong, weak, decay
+):
+    """Without a plan only the strong policy is asked: the contrast stays the same, with or without a plan."""
+    if previous.shape[1] == 0:
+        return _choose(candidates, _apart(candidates, strong))
+    return _choose(candidates, _bid_cost(candidates, previous, strong, weak, decay))
+
+
+def bidirectional_select__takes_the_first_without_a_plan(candidates, previous, strong, weak, decay):
+    """Without a plan the first candidate is taken: the contrast still tells which is best."""
+    if previous.shape[1] == 0:
+        return candidates[:, 0]
+    return _choose(candidates, _bid_cost(candidates, previous, strong, weak, decay))
+
+
+def bidirectional_select__averages_over_the_overlap(candidates, previous, strong, weak, decay):
+    """The distances to the old plan are averaged over the overlap: sum them."""
+    contrast = _apart(candidates, strong) - _apart(candidates, weak)
+    back = _bid_cost(candidates, previous, strong, strong, decay)
+    return _choose(candidates, back / max(previous.shape[1], 1) + contrast)
+
+
+def bidirectional_select__decays_the_contrast_too(candidates, previous, strong, weak, decay):
+    """Later actions count less in the contrast too: only the old plan's do."""
+
+    def apart(others):
+        away = (candidates[:, :, None] - others[:, None]).norm(dim=4)
+        return (away * decay ** torch.arange(away.shape[3])).sum(dim=3).mean(dim=2)
+
+    back = _bid_cost(candidates, previous, strong, strong, decay)
+    return _choose(candidates, back + apart(strong) - apart(weak))
+
+
+def bidirectional_select__contrasts_the_overlap_only(candidates, previous, strong, weak, decay):
+    """The contrast stops where the old plan ends: it takes in the whole chunk."""
+    length = previous.shape[1] or candidates.shape[2]
+    chunks = [value[:, :, :length] for value in (candidates, strong, weak)]
+    cost = _bid_cost(chunks[0], previous, chunks[1], chunks[2], decay)
+    return _choose(candidates, cost)
+
+
 def bidirectional_select__keeps_the_candidates_axis(candidates, previous, strong, weak, decay):
     """The axis of the candidates is still there, with length one."""
     cost = _bid_cost(candidates, previous, strong, weak, decay)
@@ -2559,6 +2786,19 @@ def bidirectional_select__by_vmap(candidates, previous, strong, weak, decay):
     of_candidates = torch.vmap(one, in_dims=(0, None, None, None))
     cost = torch.vmap(of_candidates)(candidates, previous, strong, weak)
     return torch.stack([row[k] for row, k in zip(candidates, cost.min(1).indices, strict=True)])
+
+
+def bidirectional_select__by_exponentials_of_logarithms(candidates, previous, strong, weak, decay):
+    length = previous.shape[1]
+    weights = torch.exp(math.log(decay) * torch.arange(length))
+    away = torch.linalg.norm(candidates[:, :, :length] - previous.unsqueeze(1), dim=3)
+    cost = (away * weights).sum(dim=2)
+    for step in range(candidates.shape[2]):
+        here = candidates[:, :, step].contiguous()
+        cost = cost + torch.cdist(here, strong[:, :, step].contiguous()).mean(dim=2)
+        cost = cost - torch.cdist(here, weak[:, :, step].contiguous()).mean(dim=2)
+    best = torch.nn.functional.one_hot(cost.argmin(dim=1), candidates.shape[1]).float()
+    return torch.einsum("bn,bnha->bha", best, candidates)
 
 
 def bidirectional_select__by_sorting(candidates, previous, strong, weak, decay):
@@ -2844,10 +3084,11 @@ def test_rtc_weights_never_rise(rtc_weights):
     """The first `delay` weights are 1, the last `execution_horizon` are 0, and none is above the last."""
     import torch
 
-    from imitation_lab.testing import check_answered, check_close
+    from imitation_lab.testing import check_answered, check_close, check_shape
 
     weights = rtc_weights(16, 4, 5)
     check_answered(weights, "rtc_weights")
+    check_shape(weights, (16,), "one weight for every action of a chunk.")
     weights = torch.as_tensor(weights)
     check_close(weights[:4], [1.0] * 4, "actions before the delay are taken from the old plan.")
     check_close(weights[-5:], [0.0] * 5, "the old plan has nothing to say about the last actions.")
@@ -2987,6 +3228,42 @@ def rtc_weights__go_below_zero(prediction_horizon, delay, execution_horizon):
     return torch.where(steps < delay, 1.0, _powers(c))
 
 
+def rtc_weights__count_from_the_delay(prediction_horizon, delay, execution_horizon):
+    """In c, i counts from the delay: it counts from the chunk's first action."""
+    end, steps = prediction_horizon - execution_horizon, torch.arange(prediction_horizon)
+    fall = _powers((end - (steps - delay)) / (end - delay + 1))
+    return torch.where(steps < delay, 1.0, torch.where(steps < end, fall, 0.0))
+
+
+def rtc_weights__forget_the_delay(prediction_horizon, delay, execution_horizon):
+    """c is divided by H - s + 1: the fall begins at the delay, so it has d steps less."""
+    width = prediction_horizon - execution_horizon + 1
+    return _tie(prediction_horizon, delay, execution_horizon, _powers, width)
+
+
+def rtc_weights__end_at_zero(prediction_horizon, delay, execution_horizon):
+    """c falls one step too early, and reaches 0 where it should end above it."""
+    end, steps = prediction_horizon - execution_horizon, torch.arange(prediction_horizon)
+    fall = _powers((end - steps - 1) / (end - delay + 1))
+    return torch.where(steps < delay, 1.0, torch.where(steps < end, fall, 0.0))
+
+
+def rtc_weights__scale_to_one(prediction_horizon, delay, execution_horizon):
+    """The weights are divided by the largest: without delay they begin below 1."""
+    weights = _right_weights(prediction_horizon, delay, execution_horizon)
+    return weights / weights.max().clamp(min=1e-6)
+
+
+def rtc_weights__tie_at_least_one(prediction_horizon, delay, execution_horizon):
+    """The first action is tied fully even without delay: then nothing is taken while thinking."""
+    return _right_weights(prediction_horizon, max(delay, 1), execution_horizon)
+
+
+def rtc_weights__are_a_list(prediction_horizon, delay, execution_horizon):
+    """The weights are a list: return a tensor."""
+    return _right_weights(prediction_horizon, delay, execution_horizon).tolist()
+
+
 def rtc_weights__sum_to_one(prediction_horizon, delay, execution_horizon):
     """The weights are divided by their sum: each says by itself how much an action is tied."""
     weights = _right_weights(prediction_horizon, delay, execution_horizon)
@@ -3027,6 +3304,28 @@ def rtc_weights__by_linspace_in_float64(prediction_horizon, delay, execution_hor
     c = torch.linspace(1, 0, between + 2, dtype=torch.float64)[1:-1]
     tied = torch.cat([torch.ones(delay), c * torch.special.expm1(c) / (math.e - 1)]).float()
     return torch.nn.functional.pad(tied, (0, execution_horizon))
+
+
+def rtc_weights__with_numpy(prediction_horizon, delay, execution_horizon):
+    import numpy as np
+
+    i, end = np.arange(prediction_horizon), prediction_horizon - execution_horizon
+    c = (end - i) / (end - delay + 1)
+    weights = np.where(i < delay, 1, np.where(i < end, c * (np.exp(c) - 1) / (np.e - 1), 0))
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def rtc_weights__by_adding_masks(prediction_horizon, delay, execution_horizon):
+    i, end = torch.arange(prediction_horizon), prediction_horizon - execution_horizon
+    c = (end - i) / (end - delay + 1)
+    between = (i >= delay) & (i < end)
+    return (i < delay).float() + between * c * (c.exp() - 1) / (math.e - 1)
+
+
+def rtc_weights__by_clamping_on_both_sides(prediction_horizon, delay, execution_horizon):
+    end = prediction_horizon - execution_horizon
+    c = ((end - torch.arange(prediction_horizon)) / (end - delay + 1)).clamp(0, 1)
+    return (c * torch.exp(c) - c) / math.expm1(1)
 
 
 def rtc_weights__by_clamping(prediction_horizon, delay, execution_horizon):
@@ -3136,15 +3435,20 @@ def test_rtc_guided_step_without_ties(rtc_guided_step):
     from imitation_lab.testing import check_answered, check_close
 
     def velocity(points, times):
+        assert len(points) == 2, (
+            f"velocity was given {len(points)} of 2 rows: give it the whole batch at once."
+        )
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
         return 2 * points + times[:, None, None]
 
     points = torch.arange(12.0).view(2, 3, 2)
-    moved = rtc_guided_step(velocity, points, 0.5, 0.1, points + 7, torch.zeros(3))
+    given = points.clone()
+    moved = rtc_guided_step(velocity, given, 0.5, 0.1, points + 7, torch.zeros(3))
     check_answered(moved, "rtc_guided_step")
     check_close(moved, 1.2 * points + 0.05, "go `step` times the velocity at `time`.")
+    check_close(given, points, "the points were changed in place: make a new tensor.")
 
 
 def test_rtc_guided_step_where_nothing_moves(rtc_guided_step):
@@ -3180,13 +3484,14 @@ def test_rtc_guided_step_pulls_through_a_linear_field(rtc_guided_step):
 
         def forward(self, points, times):
             assert len(points) == len(self.drift), (
-                f"velocity was given {len(points)} rows: give it the whole batch at once."
+                f"velocity was given {len(points)} of {len(self.drift)} rows: give it the whole batch."
             )
             assert times.shape == (len(points),), (
                 f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
             )
             assert points.dtype == times.dtype == torch.float32, (
-                "velocity was given float64: the network takes float32, convert with .float()."
+                f"velocity was given points of {points.dtype} and times of {times.dtype}: the network "
+                "takes float32, convert with .float()."
             )
             linear = (1 + times[:, None]) * (points.flatten(1) @ self.matrix.T)
             return linear.view_as(points) + self.drift
@@ -3216,7 +3521,7 @@ def test_rtc_guided_step_pulls_through_a_linear_field(rtc_guided_step):
         expected = (start + step * (speed + strength * pull)).view(shape)
         hint = (
             "the pull is the weighted error times the arrival's Jacobian, by one backward pass; the "
-            "arrival is points + (1 - time) * velocity."
+            "arrival is points + (1 - time) * velocity; the strength is the clipped formula's."
         )
         check_close(moved, expected, hint, rtol=1e-3, atol=1e-4)
         for now, before in zip(given, (points, previous, weights), strict=True):
@@ -3245,7 +3550,16 @@ def test_rtc_guided_step_pulls_through_a_curved_field(rtc_guided_step):
         points, previous = torch.randn(2, *shape, generator=generator)
         matrix = torch.randn(size, size, generator=generator)
         weights = torch.rand(horizon, generator=generator)
-        moved = rtc_guided_step(Curved(matrix.clone()), points, time, 0.1, previous, weights)
+        # The formula is never below 2, so a clip of 1 makes the strength 1 at all times.
+        moved = rtc_guided_step(
+            Curved(matrix.clone()),
+            points.clone(),
+            time,
+            0.1,
+            previous.clone(),
+            weights.clone(),
+            1.0,
+        )
         check_answered(moved, "rtc_guided_step")
         start, mixing = points.double().flatten(1), matrix.double()
         bent = (start @ mixing.T).tanh()
@@ -3254,8 +3568,7 @@ def test_rtc_guided_step_pulls_through_a_curved_field(rtc_guided_step):
         error = tie * (previous.double().flatten(1) - arrival)
         # J = I + (1 - t) / 2 diag(1 - tanh²) M, and the pull is its transpose times the error.
         pull = error + (1 - time) / 2 * (error * (1 - bent.square())) @ mixing
-        strength = min(5.0, (time**2 + (1 - time) ** 2) / (time * (1 - time)))
-        expected = (start + 0.1 * (bent / 2 + strength * pull)).view(shape)
+        expected = (start + 0.1 * (bent / 2 + pull)).view(shape)
         hint = "take the gradient of the arrival, not of the velocity, where the points are."
         check_close(moved, expected, hint, rtol=1e-3, atol=1e-4)
 
@@ -3272,6 +3585,9 @@ def test_rtc_guided_step_clips_the_guidance(rtc_guided_step):
         (0, 0.3, 0.3),
         (0.1, 5.0, 5.0),
         (0.1, 50.0, 0.82 / 0.09),
+        (0.01, 200.0, 0.9802 / 0.0099),
+        (0.002, 2000.0, 0.996008 / 0.001996),
+        (0.0, 1000.0, 1000.0),
         (0.25, 5.0, 10 / 3),
         (0.5, 1.5, 1.5),
         (0.75, 5.0, 10 / 3),
@@ -3279,7 +3595,13 @@ def test_rtc_guided_step_clips_the_guidance(rtc_guided_step):
         (0.4, 0.0, 0.0),
     ]:
         moved = rtc_guided_step(
-            lambda points, times: 0 * points, points, time, 0.125, plan, torch.ones(3), most
+            lambda points, times: 0 * points,
+            points.clone(),
+            time,
+            0.125,
+            plan.clone(),
+            torch.ones(3),
+            most,
         )
         check_answered(moved, "rtc_guided_step")
         hint = f"at time {time:g}, with max_guidance {most:g}, the guidance is off."
@@ -3305,12 +3627,14 @@ def test_rtc_guided_step_works_without_gradients(rtc_guided_step):
     turn = torch.randn(4, 4, generator=generator)
     points, plan = torch.randn(2, 3, 2, 2, generator=generator)
     with torch.no_grad():
-        moved = rtc_guided_step(Turning(turn), points, 0.5, 0.1, plan, torch.ones(2))
+        moved = rtc_guided_step(
+            Turning(turn.clone()), points.clone(), 0.5, 0.1, plan.clone(), torch.ones(2), 1.0
+        )
     check_answered(moved, "rtc_guided_step")
     start, wanted = points.double().flatten(1), plan.double().flatten(1)
     speed, jacobian = start @ turn.double().T, torch.eye(4).double() + turn.double() / 2
-    expected = start + 0.1 * (speed + 2 * (wanted - start - speed / 2) @ jacobian)
-    hint = "use torch.enable_grad() around the arrival."
+    expected = start + 0.1 * (speed + (wanted - start - speed / 2) @ jacobian)
+    hint = "the step is off. Under torch.no_grad() too it is the formula's."
     check_close(moved, expected.view(3, 2, 2), hint, rtol=1e-3, atol=1e-4)
 
 
@@ -3410,6 +3734,90 @@ def rtc_guided_step__does_not_clip(
 ):
     """The guidance is not clipped: near time 0 it is infinite."""
     return _guided(velocity, points, time, step, previous, weights, 1e6)
+
+
+def rtc_guided_step__clips_at_time_0_only(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """Only time 0 is clipped: soon after it the guidance is still above max_guidance."""
+    strength = _strength(time, 1e9) if time > 0 else max_guidance
+    return _guided(velocity, points, time, step, previous, weights, 1e9, strength=strength)
+
+
+def rtc_guided_step__does_not_pull_at_time_0(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """There is no pull at time 0: the guidance is max_guidance there."""
+    most = max_guidance if time > 0 else 0.0
+    return _guided(velocity, points, time, step, previous, weights, most)
+
+
+def rtc_guided_step__begins_the_formula_late(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """The formula's time is kept above a hundredth, and large guidances come out too small."""
+    strength = _strength(max(time, 0.01), max_guidance)
+    return _guided(velocity, points, time, step, previous, weights, 1e9, strength=strength)
+
+
+def rtc_guided_step__forgets_the_brackets(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """The denominator t (1 - t) lacks its brackets: the fraction is divided by t, and multiplied by 1 - t."""
+    strength = (time**2 + (1 - time) ** 2) / time * (1 - time) if time > 0 else max_guidance
+    return _guided(velocity, points, time, step, previous, weights, max_guidance, strength=strength)
+
+
+def rtc_guided_step__weighs_the_pull(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """The weights are multiplied behind the Jacobian: they belong to the error, before it."""
+    ones = torch.ones_like(weights)
+    plain = _guided(velocity, points, time, step, previous, ones, 0.0)
+    pulled = _guided(velocity, points, time, step, previous, ones, max_guidance)
+    return plain + weights[:, None] * (pulled - plain)
+
+
+def rtc_guided_step__asks_at_time_0(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """The velocity is asked for at time 0: ask at `time`."""
+    early = lambda x, times: velocity(x, 0 * times)  # noqa: E731
+    return _guided(early, points, time, step, previous, weights, max_guidance)
+
+
+def rtc_guided_step__goes_by_the_time_that_is_gone(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """The arrival is points + t v: what is left of the time is 1 - t."""
+    return _guided(velocity, points, time, step, previous, weights, max_guidance, left=time)
+
+
+def rtc_guided_step__pulls_after_the_step(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """First a step of Euler's, then a pull: ask for velocity and pull at the same points."""
+    moved = _guided(velocity, points, time, step, previous, weights, 0.0)
+    pulled = _guided(velocity, moved, time, step, previous, weights, max_guidance)
+    return moved + pulled - _guided(velocity, moved, time, step, previous, weights, 0.0)
+
+
+def rtc_guided_step__goes_row_by_row(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """Velocity is asked for a row at a time: it knows each row's observation, and wants all rows."""
+    rows = [
+        _guided(velocity, points[i : i + 1], time, step, previous[i : i + 1], weights, max_guidance)
+        for i in range(len(points))
+    ]
+    return torch.cat(rows)
+
+
+def rtc_guided_step__moves_the_points_themselves(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    """An argument is changed in place: return a new tensor."""
+    return points.copy_(_guided(velocity, points, time, step, previous, weights, max_guidance))
 
 
 def rtc_guided_step__always_clips(
@@ -3581,6 +3989,45 @@ def rtc_guided_step__in_float64(velocity, points, time, step, previous, weights,
     return x.detach() + step * v.detach() + step * guidance * pull
 
 
+def rtc_guided_step__by_backward_into_everything(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    x = points.clone()
+    x.requires_grad = True
+    with torch.enable_grad():
+        v = velocity(x, torch.tensor(float(time)).repeat(len(x)))
+        arrival = x + (1 - time) * v
+        (weights[None, :, None] * (previous - arrival) ** 2 / 2).sum().backward()
+    ratio = (time**2 + (1 - time) ** 2) / (time * (1 - time) + 1e-10)
+    with torch.no_grad():
+        return x + step * (v - min(ratio, max_guidance) * x.grad)
+
+
+def rtc_guided_step__by_the_velocity_s_vjp(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    times = torch.zeros(len(points)) + time
+    speed, backward = torch.func.vjp(lambda x: velocity(x, times), points)
+    error = weights.unsqueeze(-1) * (previous - points - (1 - time) * speed)
+    pull = error + (1 - time) * backward(error)[0]
+    guidance = max_guidance if not time else min(max_guidance, 1 / (time * (1 - time)) - 2)
+    return (points + step * speed + step * guidance * pull).detach()
+
+
+def rtc_guided_step__on_flat_chunks(
+    velocity, points, time, step, previous, weights, max_guidance=5.0
+):
+    flat = points.detach().flatten(1).requires_grad_()
+    ties = weights.repeat_interleave(points.shape[2])
+    with torch.enable_grad():
+        speed = velocity(flat.view(points.shape), flat.new_full((len(flat),), time)).flatten(1)
+        arrival = flat + (1 - time) * speed
+        arrival.backward(ties * (previous.flatten(1) - arrival.detach()), inputs=[flat])
+    t = torch.tensor(float(time), dtype=torch.float64)
+    strength = ((t**2 + (1 - t) ** 2) / (t * (1 - t))).clamp(max=max_guidance).float()
+    return (flat + step * (speed + strength * flat.grad)).detach().view(points.shape)
+
+
 def rtc_guided_step__by_the_whole_jacobian(
     velocity, points, time, step, previous, weights, max_guidance=5.0
 ):
@@ -3726,8 +4173,13 @@ def test_rtc_sample_freezes_bit_for_bit(rtc_sample):
     generator = fresh_generator()
     for horizon, delay, execution in [(8, 4, 4), (12, 5, 5), (5, 0, 2), (4, 3, 1)]:
         noise, plan = torch.randn(2, 3, horizon, 2, generator=generator)
-        plan = 3 * plan + 0.1
-        chunks = rtc_sample(lambda points, times: points.sin(), noise, plan, delay, execution, 5)
+        # One step throws points that are far away far beyond the plan: no sum leads back without rounding.
+        noise, plan = 1e6 * noise, 3 * plan + 0.1
+        steps = 1 if horizon > 5 else 5
+        given = plan.clone()
+        chunks = rtc_sample(
+            lambda points, times: points.sin(), noise, given, delay, execution, steps
+        )
         check_answered(chunks, "rtc_sample")
         chunks = torch.as_tensor(chunks)
         assert bool((chunks[:, :delay] == plan[:, :delay]).all()), (
@@ -3771,6 +4223,78 @@ def rtc_sample__freezes_at_every_step(
         points = _freeze(points, previous, delay)
         time = index / num_steps
         points = rtc_guided_step(velocity, points, time, 1 / num_steps, previous, weights)
+    return _freeze(points, previous, delay)
+
+
+def rtc_sample__freezes_by_a_difference(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """What is missing to the old plan is added, and the sum is rounded: copy the actions themselves."""
+    points = _walk(velocity, noise, previous, delay, execution_horizon, num_steps)
+    taken = (torch.arange(noise.shape[1]) < delay).float()[:, None]
+    return points + taken * (previous - points)
+
+
+def rtc_sample__freezes_before_the_last_step(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """The old plan is written in before the last step, which moves it: write it in after that."""
+    weights, points = rtc_weights(noise.shape[1], delay, execution_horizon), noise
+    for index in range(num_steps):
+        if index == num_steps - 1:
+            points = _freeze(points, previous, delay)
+        time = index / num_steps
+        points = rtc_guided_step(velocity, points, time, 1 / num_steps, previous, weights)
+    return points
+
+
+def rtc_sample__does_not_tie_what_is_frozen(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """The frozen actions have weight 0: the rest of the chunk then does not know of them."""
+    weights = rtc_weights(noise.shape[1], delay, execution_horizon)
+    weights = torch.where(torch.arange(noise.shape[1]) < delay, 0.0, weights)
+    points = _walk(velocity, noise, previous, delay, execution_horizon, num_steps, weights=weights)
+    return _freeze(points, previous, delay)
+
+
+def rtc_sample__moves_the_plan_on(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """The old plan is moved on by `delay` once more: `previous` begins where the new chunk begins."""
+    late = torch.cat([previous[:, delay:], previous[:, -1:].expand(-1, delay, -1)], dim=1)
+    points = _walk(velocity, noise, late, delay, execution_horizon, num_steps)
+    return _freeze(points, previous, delay)
+
+
+def rtc_sample__begins_anew_at_every_step(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """Every step is taken from the noise: take each from where the last one ended."""
+    weights = rtc_weights(noise.shape[1], delay, execution_horizon)
+    for index in range(num_steps):
+        time = index / num_steps
+        points = rtc_guided_step(velocity, noise, time, 1 / num_steps, previous, weights)
+    return _freeze(points, previous, delay)
+
+
+def rtc_sample__asks_at_the_ends_of_steps(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """The clock reaches 1, where the guidance divides by zero: ask at the time at which a step begins."""
+    points = _walk(velocity, noise, previous, delay, execution_horizon, num_steps, late=1.0)
+    return _freeze(points, previous, delay)
+
+
+def rtc_sample__clips_by_the_number_of_steps(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    """The last argument of the step is num_steps: there it is max_guidance, which stays 5."""
+    weights, points = rtc_weights(noise.shape[1], delay, execution_horizon), noise
+    for index in range(num_steps):
+        points = rtc_guided_step(
+            velocity, points, index / num_steps, 1 / num_steps, previous, weights, num_steps
+        )
     return _freeze(points, previous, delay)
 
 
@@ -3875,7 +4399,7 @@ def rtc_sample__starts_at_the_plan(
 
 
 def rtc_sample__changes_the_plan(velocity, noise, previous, delay, execution_horizon, num_steps=10):
-    """The chunk is written into the old plan: whoever still plays it has lost it."""
+    """The chunk is written into an argument, and who still needs that has lost it: make a new tensor."""
     points = _walk(velocity, noise, previous, delay, execution_horizon, num_steps)
     previous[:, delay:] = points[:, delay:]
     return previous
@@ -3924,6 +4448,40 @@ def rtc_sample__by_writing_into_a_copy(
     noise = noise.detach().clone()
     noise[:, :delay] = previous[:, :delay]
     return noise
+
+
+def rtc_sample__by_a_mask_and_a_clock_that_adds_up(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    ties, length, clock = rtc_weights(noise.shape[1], delay, execution_horizon), 1 / num_steps, 0.0
+    chunks = noise
+    for _ in range(num_steps):
+        chunks = rtc_guided_step(velocity, chunks, clock, length, previous, ties)
+        clock += length
+    taken = (torch.arange(noise.shape[1]) < delay).float().view(1, -1, 1)
+    return taken * previous + (1 - taken) * chunks
+
+
+def rtc_sample__with_tensors_for_times(
+    velocity, noise, previous, delay, execution_horizon, num_steps=10
+):
+    ties, chunks = rtc_weights(previous.shape[1], delay, execution_horizon), noise
+    for time in torch.arange(num_steps) / num_steps:
+        chunks = rtc_guided_step(velocity, chunks, time, 1 / num_steps, previous, ties)
+    return torch.where((ties == 1)[:, None], previous, chunks)
+
+
+def rtc_sample__by_folding(velocity, noise, previous, delay, execution_horizon, num_steps=10):
+    import functools
+
+    ties = rtc_weights(noise.shape[-2], delay, execution_horizon)
+
+    def take(chunks, k):
+        return rtc_guided_step(velocity, chunks, k / num_steps, 1 / num_steps, previous, ties)
+
+    chunks = functools.reduce(take, range(num_steps), noise)
+    columns = [(previous if i < delay else chunks)[:, i] for i in range(noise.shape[1])]
+    return torch.stack(columns, dim=1)
 
 
 def rtc_sample__by_recursion(velocity, noise, previous, delay, execution_horizon, num_steps=10):

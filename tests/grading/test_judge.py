@@ -61,6 +61,15 @@ def test_a_wrong_answer_of_another_kind_reads_no_hint(grade, right):
     assert result.score == 6 and result.hints == {}
 
 
+def test_an_answer_that_raises_in_the_end_reads_no_hint(grade, right):
+    right.answer(
+        "best_constant",
+        "def best_constant(actions):\n    if len(actions) > 10:\n        raise KeyError('typo')\n"
+        "    return torch.quantile(actions, 0.5, dim=0)",
+    )
+    assert grade(right).hints == {}
+
+
 def test_a_hint_is_found_through_generators_and_gradients(grade, right):
     right.answer(
         "draw",
