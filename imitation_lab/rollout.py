@@ -122,6 +122,8 @@ def _starts(
 
 
 def _checked(actions: Any, num_episodes: int, task: Task) -> Tensor:
+    if actions is None:
+        raise ValueError("the actor returned None: is the question that asks for `act` answered?")
     expected = (num_episodes, task.action_dim)
     if not isinstance(actions, Tensor) or actions.shape != expected:
         shaped = isinstance(actions, Tensor)

@@ -499,7 +499,7 @@ axes.set(ylabel="lateral command, m/s")
 axes.yaxis.set_major_formatter(format_side)
 show(
     figure,
-    alt="The lateral commands of one drive over its steps: straight on, hard left, back to the right, and straight on. The marks of "
+    alt="The lateral commands of one drive over its steps: straight on, hard left, and back to the right. The marks of "
     "four chunks lie on the line; the last chunk goes on beyond the end of the drive, level.",
     caption="Chunks of eight. Each lies on what the driver did; the last one runs out of drive and holds the last action.",
 )
@@ -1476,7 +1476,7 @@ class Counter:
 
     def sample(self, observations, generator):
         """Return chunks that repeat the observation."""
-        return observations[:, None, :].expand(-1, self.prediction_horizon, -1)
+        return observations[:, None, :].repeat(1, self.prediction_horizon, 1)
 
 
 yours, births = RecedingHorizon(Counter(), 3), []
@@ -1551,8 +1551,8 @@ def print_shares(drives, name="chunks of"):
 # ### To make up one's mind
 #
 # The fork again, with two drivers: one passes the obstacle on the left, the other on the right. They see well. The sensor
-# that records them, and through which the policy will see, does not: at every step it is off sideways anew, by 40 cm. The road is
-# 1.6 m wide.
+# that records them, and through which the policy will see, does not: at every step the position is off sideways by about 40 cm, and the sideways
+# velocity by about 40 cm/s, each time anew. The road is 1.6 m wide.
 #
 # The policy is a mixture of Gaussians. It can say *left or right*, and at each decision it draws one of the two.
 #
@@ -1604,7 +1604,7 @@ for axes, horizon in zip(panels[1:], (1, 16), strict=True):
     lateral = rollouts.actions[:, :, 1]
     plot_courses(axes, rollouts, lateral, NOISY.time_step, episodes=range(100, 104))
     both = float(turns_both_ways(rollouts).float().mean())
-    axes.set(title=f"chunks of {horizon}: {100 * both:.0f} % turn both ways", ylim=(-1.1, 1.6))
+    axes.set(title=f"chunks of {horizon}: {100 * both:.0f} % turn both ways", ylim=(-1.4, 1.6))
     axes.set(
         xlabel="time, s", ylabel="lateral command, m/s", xlim=(0, 4.5), yticks=(-1, -0.5, 0, 0.5, 1)
     )
@@ -1615,7 +1615,7 @@ show(
     alt="Left: success over the number of actions per chunk stays at about 40 % for chunks of 1, 2 and 4, and rises to about 70 % for "
     "chunks of 16. Middle, chunks of one: some lateral commands jump between left and right. Right, chunks of 16: each "
     "drive swerves to one side and comes back.",
-    caption="Left: large marks are means, small ones seeds. Right: the lateral commands of four drives, decided at every step and "
+    caption="Left: large marks are means, small ones seeds. Middle and right: the lateral commands of four drives, decided at every step and "
     "every 16 steps.",
 )
 
@@ -1642,6 +1642,8 @@ print_turns(fork_drives)
 # its velocity, but the sensor's noise covers both. So more than half of its drives steer hard to the left *and* hard to the right before the obstacle,
 # and of these fewer than one in three arrives. Of those that keep to one side, about as many arrive as with chunks of 16. The policy is not bad at
 # driving. It forgets.
+#
+# In between, two things cancel: fewer drives turn both ways, but of those that do not, fewer arrive.
 #
 # A chunk of 16 reaches past the obstacle. What was drawn once is drawn for the whole way, and hardly a drive turns both ways. The longer
 # chunk tells the policy nothing about where it is. It is a memory of what was *decided*.
@@ -1725,7 +1727,7 @@ for axes, (name, rollouts) in zip(panels[1:], watched.items(), strict=True):
     plot_courses(
         axes, rollouts, rollouts.states[:, :, 0], ROOMY.time_step, episodes=range(0, 500, 42)
     )
-    axes.set(title=name, ylabel="along the road, m", xlim=(0, 8.2), ylim=(-0.1, 2.6))
+    axes.set(title=name, ylabel="along the road, m", xlim=(0, 8.2), ylim=(-0.1, 3.5))
     axes.legend(fontsize=8, loc="upper left")
 show(
     figure,
@@ -1836,12 +1838,14 @@ rollouts = track_drives[8]
 aside = 100 * TRACK.offset(rollouts.states.flatten(0, 1)).view(rollouts.states.shape[:2])
 plot_courses(panels[1], rollouts, aside, TRACK.time_step, episodes=range(0, 500, 63))
 panels[1].axhspan(-10, 10, color="0.93", zorder=0)
-panels[1].set(title="chunks of 8", ylabel="off the middle of the lane, cm", ylim=(-14, 14))
+panels[1].set(
+    title="racetrack, chunks of 8", ylabel="off the middle of the lane, cm", ylim=(-14, 14)
+)
 rollouts = pole_drives[20]
 plot_courses(
     panels[3], rollouts, rollouts.states[:, :, 0], POLE.time_step, episodes=range(0, 500, 63)
 )
-panels[3].set(title="chunks of 20", ylabel="angle, rad", ylim=(-1.4, 1.4))
+panels[3].set(title="pole, chunks of 20", ylabel="angle, rad", ylim=(-1.4, 1.4))
 for axes in (panels[1], panels[3]):
     axes.legend(fontsize=8, loc="upper right")
 show(
@@ -1890,7 +1894,7 @@ for axes, (name, (*_, drives, policy)) in zip(panels, tasks.items(), strict=True
         axes, HORIZONS, successes(ends), POLICY_LOOKS[policy], "predicts what it plays"
     )
     plot_success_by_horizon(
-        axes, HORIZONS, successes(played[name]), POLICY_LOOKS["expert"], "predicts 16", hollow=True
+        axes, HORIZONS, successes(played[name]), POLICY_LOOKS[policy], "predicts 16", hollow=True
     )
     axes.set(title=f"{name}, {policy}", xlabel="actions played of each chunk")
 for axes in panels[1:]:
@@ -1919,7 +1923,7 @@ show(
 # ## The map
 #
 # Four tasks are four points. The map has all of it: three tasks, three kinds of demonstrators (*Markov*: one way, and nothing to remember;
-# *pausing*; *mode-switching*: two ways), noise in the sensor or in the actuator, prediction against execution horizon. It takes longer than
+# *pausing*; *mode-switching*: two ways), noise in what is observed or in what is done (*actuation*), actions predicted against actions executed. It takes longer than
 # a notebook should, so it was recorded. `run_map(tasks=["fork"], policies=["mixture"], delays=[0])`, from `imitation_lab.horizons`, runs
 # part of it anew.
 #
@@ -1929,7 +1933,7 @@ show(
 record = recorded_map()
 show(
     plot_map(record, "fork", "mixture"),
-    alt="Nine triangular heat maps of success. With one driver nearly all cells without noise or with a noisy sensor are above 90 %. With two drivers and "
+    alt="Nine triangular heat maps of success. With the Markov driver every cell without noise or with a noisy sensor is above 90 %. With two drivers and "
     "a noisy sensor, success rises from 15 to 78 % along the row of 16 predicted actions. With actuation noise the cell of 16 played actions "
     "is the lowest of its row.",
     caption="Up: more actions predicted. To the right: more of them played. The diagonal plays every chunk to its end.",
@@ -1937,7 +1941,7 @@ show(
 
 # %% [markdown]
 # Where there is one way and nothing to remember (top row), a noisy sensor does no harm: every cell stays above 90 %, at every horizon. Where there are two ways
-# (bottom row, middle), the row of 16 predicted actions climbs from 15 % to 78 %. Noise in the actuator turns it round: 16 actions played blindly are the worst of
+# (bottom row, middle), the row of 16 predicted actions climbs from 15 % to 78 %. Actuation noise turns it round: 16 actions played blindly are the worst of
 # their row, for all three demonstrators. There a look shows what the policy cannot know.
 #
 # It is not the length of the chunk that is good or bad. It is what one look is worth, and what it costs.
@@ -1960,7 +1964,7 @@ show(
 # ### Question 6.3 · When does open loop beat feedback?
 #
 # "More feedback can always be ignored, so it can never hurt." What is wrong with this sentence? Go through the four tasks: what was another look worth there,
-# and what did it cost? Then give a rule in two sentences: when would you play long chunks, and when short ones? (Five or six sentences in all.)
+# and what did it cost? Then give a rule in two sentences: when would you play long chunks, and when short ones? (About eight sentences in all.)
 
 # %% [markdown] tags=["solution"]
 # A *good* policy could ignore what does not help it. A learnt one answers to everything that it sees, and its answer is what costs: it is a new draw, a new mean, or a new error.
@@ -1979,7 +1983,7 @@ show(
 # but their first action. Is that not a waste? At step 20, the chunk made at step 20 has an action for now. So has the one made at step 19, and
 # the one made at step 9. With chunks of twelve there are **twelve predictions of the action that is due now**.
 #
-# ACT, the policy that made chunks popular, averages them. With the oldest prediction first, number $i$ weighs
+# ACT, the policy that made chunks popular, averages them. With the oldest prediction first, number $i$, counted from 0, weighs
 #
 # $$
 # w_i = \frac{e^{-m i}}{\sum_j e^{-m j}}.
@@ -2242,7 +2246,7 @@ def temporal_ensemble__by_distributions(predictions, weight_decay):
 
 
 # %% [markdown]
-# Now for a road to try it on. It is the fork again, watched by a sensor that is off by 0.2 m. Two drivers passed the
+# Now for a road to try it on. It is the fork again, watched by a sensor whose position and velocity are off sideways by about 0.2 m and 0.2 m/s. Two drivers passed the
 # obstacle, one always on the left and one always on the right. A flow, notebook 5's, learns chunks of twelve actions. Five seeds are
 # trained at once, and drive at once.
 #
@@ -2328,7 +2332,8 @@ show(
 # With one driver, averaging is fine: nearly every drive arrives, and the commands are the calmest of the three. The sensor's noise is new at every step, and twelve
 # looks average it out. That is what ACT's authors wanted.
 #
-# With two drivers it is the worst thing you can do. Look at one drive, prediction by prediction.
+# With two drivers, whole chunks gain little: the noise is half that of the first fork, so that the position shows a little of what was begun. But averaging is the
+# worst thing you can do. Look at one drive, prediction by prediction.
 
 
 # %%
@@ -2354,7 +2359,7 @@ show(
     figure,
     alt="Lateral commands against steps. Two drivers: the predictions for one step lie far to the left and far to the right, and their average in between. "
     "One driver: all predictions lie together, and so does their average.",
-    caption="Every dot is one chunk's prediction of the command for this step. Crosses: what was done.",
+    caption="Every dot is one chunk's prediction of the command for this step. Crosses: what was done. The left drive ends at step 9, in the obstacle.",
 )
 
 # %% [markdown]
@@ -2377,8 +2382,8 @@ for decay in (0.5, 0.01, -0.5, -2.0):
 # decoding* asks two questions of each.
 #
 # **Does it continue what was planned?** The old plan still holds actions $p_0, p_1, \dots$ for the steps that the candidate $a_0, a_1, \dots$ covers
-# too. Their distance is the *backward coherence*. The further ahead, the older is what the plan was made from, so later actions count
-# less, by a factor $\rho \le 1$ each:
+# too. Their distance is the *backward coherence* (small: it continues the plan). The further ahead, the older is what the plan was made from, so later actions count
+# less, by a factor $0 < \rho \le 1$ each:
 #
 # $$
 # \text{coherence}(a) = \sum_{i < \text{overlap}} \rho^i \, \lVert a_i - p_i \rVert .
@@ -2392,7 +2397,7 @@ for decay in (0.5, 0.01, -0.5, -2.0):
 # D(a, b) = \sum_i \lVert a_i - b_i \rVert .
 # $$
 #
-# Take the candidate for which the sum of the two is smallest.
+# There are $N_+$ chunks of the good policy and $N_-$ of the worse one. Take the candidate for which coherence and contrast together are smallest.
 
 # %% [markdown] question="bidirectional_select" points=[1, 1, 3, 1, 1, 1]
 # ### Question 6.5 · Bidirectional decoding
@@ -2402,7 +2407,7 @@ for decay in (0.5, 0.01, -0.5, -2.0):
 # - `candidates`, `strong` and `weak` are chunks: `(batch, how many, prediction_horizon, action_dim)`, with a number of chunks of their own each.
 # - `previous` is `(batch, overlap, action_dim)`: what is left of the old plan. Its first action and the candidates' first action are meant for the
 #   same step. The overlap is at most the prediction horizon, and may be 0.
-# - `decay` is $\rho$.
+# - `decay` is $\rho$, above 0 and at most 1.
 # - Return one chunk for every row, the best of its own candidates: `(batch, prediction_horizon, action_dim)`.
 #
 # All norms are Euclidean, over the action's numbers.
@@ -2863,7 +2868,7 @@ axes.set_xticks(counts, labels=counts)
 axes.minorticks_off()
 show(
     figure,
-    alt="Success against the number of candidates: it rises from about 70 per cent with one to above 95 with sixteen. Whole chunks lie at about 70, averaged ones at "
+    alt="Success against the number of candidates: it rises from about 65 per cent with one to above 95 with sixteen. Whole chunks lie at about 70, averaged ones at "
     "25 per cent.",
     caption="Two drivers, five seeds with 50 drives each.",
 )
@@ -2943,7 +2948,7 @@ panels[1].set_ylabel("")
 show(
     figure,
     alt="Success against delay. One driver: single actions fall from nearly all to none with five steps, chunks stay near 100 per cent. Two drivers: single "
-    "actions fall to none as well, chunks fall to about 40 per cent with one step of delay and rise again after.",
+    "actions fall to almost none as well, chunks fall to about 40 per cent with one or two steps of delay and rise again after.",
     caption="Five seeds with 100 drives each. A new chunk is asked for as soon as the last one has arrived.",
 )
 
@@ -2951,7 +2956,7 @@ show(
 # On the left is the lecture's second reason, as clean as one could wish. With three steps of delay single actions hardly ever arrive, and with five they never do. **With chunks the
 # delay costs next to nothing.** What is played is a little old, but it was meant for exactly this step.
 #
-# On the right something else goes wrong. One step of delay costs more than a third of the arrivals. And with *more* delay there are more of them again! Why?
+# On the right something else goes wrong. One step of delay costs more than a third of the arrivals. And from three steps on there are *more* of them again! Why?
 #
 # Two things change together. With a longer delay the vehicle sees older news. But it also switches chunks less often. It is the switching that hurts. Look at
 # one switch. The vehicle is about to swerve, and its old chunk says left. Now thinking takes two steps.
@@ -3352,7 +3357,8 @@ for axes, (delay, execution) in zip(panels, [(0, 1), (2, 2), (4, 6)], strict=Tru
     weights = answered(rtc_weights(HORIZON, delay, execution), "rtc_weights")
     axes.axvspan(-0.5, delay - 0.5, color="0.88")
     axes.bar(range(HORIZON), weights, color=POLICY_LOOKS["flow"].color)
-    axes.set(title=f"delay {delay}, a chunk every {execution}", xlabel="action of the new chunk")
+    often = "step" if execution == 1 else f"{execution} steps"
+    axes.set(title=f"delay {delay}, a chunk every {often}", xlabel="action of the new chunk")
     axes.set(xlim=(-0.5, HORIZON - 0.5), ylim=(0, 1.05))
 panels[0].set_ylabel("weight")
 show(
@@ -3404,7 +3410,7 @@ show(
 #   of `(batch,)` times.
 # - `points` are noisy chunks, all at the same `time`: a number, at least 0 and below 1. `step` is $\delta$.
 # - `previous` is the old plan, of the points' shape. `weights` is `(prediction_horizon,)`.
-# - Return the points after the step. At time 0 the guidance is `max_guidance`. Do not change the arguments.
+# - Return the points after the step. The guidance is never above `max_guidance`, at any time; at time 0 it is just that. Do not change the arguments.
 #
 # Drivers act under `torch.no_grad()`, where nothing remembers how it was computed. For the backward pass you must allow it again: make a detached copy of the points that
 # requires gradients, and compute the arrival from it, both in a block of `torch.enable_grad()`. The error is a constant of the backward pass.
@@ -4545,7 +4551,7 @@ show(
 )
 
 # %% [markdown]
-# The chunks leave the old plan smoothly, and stay on its side. They do not copy it: where the vehicle sees something new, they differ.
+# The chunks leave the old plan smoothly, and stay on its side. They do not copy it: further ahead, where the tie is weak, they go their own way.
 #
 # And on the road? Guess the third curve before you draw it.
 
@@ -4570,7 +4576,7 @@ panels[0].legend(fontsize=8, loc="center right")
 panels[1].set_ylabel("")
 show(
     figure,
-    alt="The same two panels with a third curve. One driver: real-time chunking stays near 100 per cent, as chunks do. Two drivers: it begins above 90 per cent and falls slowly, "
+    alt="The same two panels with a third curve. One driver: real-time chunking stays near 100 per cent, as chunks do. Two drivers: it begins near 90 per cent and falls slowly, "
     "to below 80 with five steps of delay, always above chunks that are switched.",
     caption="Five seeds with 100 drives each. A new chunk is asked for as soon as the last one has arrived.",
 )
@@ -4664,7 +4670,7 @@ show(
 # %% [markdown] question="the_cliff" points=[]
 # ### Question 6.9 · The cliff
 #
-# Let the velocity not depend on the points, so that the arrival moves just as the points do, and let an action be tied fully. What does one guided step with strength $\lambda$ and length $\delta$ do to
+# Let the velocity depend neither on the points nor on the time, so that the arrival moves just as the points do, and let an action be tied fully. What does one guided step with strength $\lambda$ and length $\delta$ do to
 # its error? From which strength on does the error grow? Where is that with ten steps, and where with fifty? Compare with the figure.
 
 # %% [markdown] tags=["solution"]
@@ -4680,6 +4686,7 @@ show(
 # ### Play with it
 #
 # Three drives from one start, with two steps of delay. On the left the plan is drawn ahead of the vehicle. On the right every row is a chunk and every column a step.
+# Blue steers left, pink right, grey straight ahead.
 #
 # - *Chunks, switched*: go through the steps in which the vehicle swerves. When does the plan change sides? Which actions were thrown away for it?
 # - *Real-time chunking*: find the frozen actions of a chunk. Which row were they taken from?
@@ -4733,7 +4740,7 @@ timeline
 #
 # - Averaging chunks calms the hand where all are of one mind. Where they are not, it steers into the obstacle.
 # - Choosing among candidates costs many samples and no training.
-# - Real-time chunking costs a backward pass in each step and no training. It freezes what will be taken, ties what was planned, and lets the network paint the rest.
+# - Real-time chunking costs a backward pass in each Euler step and no training. It freezes what will be taken, ties what was planned, and lets the network paint the rest.
 # - Guidance is a force in a walk of finite steps. Clip it.
 #
 # **What we left out.** Delays that vary: the paper plans for the longest of the last few. Policies that are trained to continue a given prefix, which makes the backward pass unnecessary (Black et al., 2025b). Chunks whose length

@@ -102,7 +102,7 @@ def test_the_actor_is_reset_once_for_all_episodes(generator):
     [
         (COMMANDS * math.nan, "not finite: has training diverged"),
         (COMMANDS[:2], r"a tensor of shape \(2, 2\): expected a tensor of shape \(3, 2\)"),
-        (None, r"returned None: expected a tensor of shape \(3, 2\)"),
+        (None, r"returned None: is the question that asks for `act` answered"),
     ],
 )
 def test_actions_that_make_no_sense_are_refused(commands, message, generator):

@@ -133,7 +133,8 @@ def test_RecedingHorizon_keeps_a_clock_for_every_episode(RecedingHorizon):
             starts = starts | (step == 0)
             # No more than some: that all start together is another test's.
             starts[int(torch.randint(batch, (), generator=generator))] &= step == 0
-            if step == 0 or starts.any():
+            # Now and then nobody starts, and the mask says so.
+            if step % 3 == 0 or starts.any():
                 actor.reset(starts.clone())
             clock = [0 if new else time for new, time in zip(starts.tolist(), clock, strict=True)]
             observations = torch.stack([names, torch.full((batch,), float(step))], dim=1)
@@ -173,7 +174,7 @@ def test_RecedingHorizon_asks_only_when_somebody_needs_a_chunk(RecedingHorizon):
             assert (observations[:, 0] > 0).all(), (
                 "the policy was asked at a step at which no episode needs a chunk: ask only when one does."
             )
-            return observations[:, None, 1:].expand(-1, 6, -1)
+            return observations[:, None, 1:].repeat(1, 6, 1)
 
     generator = fresh_generator()
     for execution, second_start in [(3, 1), (4, 2), (5, 3), (6, 0)]:
@@ -236,6 +237,20 @@ def test_RecedingHorizon_draws_from_the_generator(RecedingHorizon):
         "actions repeat: every chunk of every episode is drawn anew, and each of its actions is played once."
     )
 
+    def second_chunk(first_seed, second_seed):
+        actor = RecedingHorizon(Dice(), 2)
+        actor.reset(torch.ones(3, dtype=torch.bool))
+        for each in (first_seed, second_seed):
+            source = torch.Generator().manual_seed(each)
+            actions = [torch.as_tensor(actor.act(torch.zeros(3, 1), source)) for _ in range(2)]
+        return torch.stack([action.clone() for action in actions])
+
+    check_close(
+        second_chunk(seed + 2, seed + 3),
+        second_chunk(seed + 4, seed + 3),
+        "draw a chunk from the generator of the call that needs it, not from an earlier one.",
+    )
+
 @test_case(points=None, hidden=True,
     failure_message="When all episodes start anew, old plans are gone, and there may be more of them, or fewer.")
 def test_RecedingHorizon_starts_another_batch(RecedingHorizon):
@@ -251,7 +266,7 @@ def test_RecedingHorizon_starts_another_batch(RecedingHorizon):
         prediction_horizon = 5
 
         def sample(self, observations, generator):
-            return observations[:, None, :].expand(-1, 5, -1)
+            return observations[:, None, :].repeat(1, 5, 1)
 
     generator = fresh_generator()
     actor = RecedingHorizon(Echo(), 4)

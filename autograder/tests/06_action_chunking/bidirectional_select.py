@@ -48,7 +48,7 @@ def test_bidirectional_select_takes_the_smallest_cost(bidirectional_select):
 
     generator = fresh_generator()
     sizes = [(30, 6, 5, 3, 3, 4, 7), (20, 7, 4, 2, 4, 5, 2), (5, 5, 5, 5, 1, 5, 5)]
-    sizes += [(1, 9, 2, 1, 2, 1, 3), (20, 4, 6, 2, 5, 2, 8)]
+    sizes += [(1, 9, 2, 1, 2, 1, 3), (20, 4, 6, 2, 5, 2, 8), (30, 6, 4, 2, 0, 3, 5)]
     for batch, number, horizon, action_dim, overlap, good, bad in sizes:
         shape = (horizon, action_dim)
         candidates = torch.randn(batch, number, *shape, generator=generator)
@@ -119,7 +119,7 @@ def test_bidirectional_select_counts_later_actions_less(bidirectional_select):
     early[0, 0], late[3, 1] = 1.0, 1.5
     candidates = torch.stack([early, late]).unsqueeze(0)
     same = torch.ones(1, 3, 4, 2)
-    for decay, expected in [(0.5, late), (1.0, early), (0.0, late)]:
+    for decay, expected in [(0.5, late), (1.0, early), (0.1, late)]:
         chosen = bidirectional_select(candidates, plan, same, same, decay)
         check_answered(chosen, "bidirectional_select")
         check_close(chosen[0], expected, "action i of the plan counts decay ** i, from i = 0.")

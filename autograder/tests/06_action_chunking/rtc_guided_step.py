@@ -15,15 +15,20 @@ def test_rtc_guided_step_without_ties(rtc_guided_step):
     from imitation_lab.testing import check_answered, check_close
 
     def velocity(points, times):
+        assert len(points) == 2, (
+            f"velocity was given {len(points)} of 2 rows: give it the whole batch at once."
+        )
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
         return 2 * points + times[:, None, None]
 
     points = torch.arange(12.0).view(2, 3, 2)
-    moved = rtc_guided_step(velocity, points, 0.5, 0.1, points + 7, torch.zeros(3))
+    given = points.clone()
+    moved = rtc_guided_step(velocity, given, 0.5, 0.1, points + 7, torch.zeros(3))
     check_answered(moved, "rtc_guided_step")
     check_close(moved, 1.2 * points + 0.05, "go `step` times the velocity at `time`.")
+    check_close(given, points, "the points were changed in place: make a new tensor.")
 
 @test_case(points=None, hidden=False,
     failure_message="Where the velocity is zero the points arrive where they are, and the pull is the error.")
@@ -62,13 +67,14 @@ def test_rtc_guided_step_pulls_through_a_linear_field(rtc_guided_step):
 
         def forward(self, points, times):
             assert len(points) == len(self.drift), (
-                f"velocity was given {len(points)} rows: give it the whole batch at once."
+                f"velocity was given {len(points)} of {len(self.drift)} rows: give it the whole batch."
             )
             assert times.shape == (len(points),), (
                 f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
             )
             assert points.dtype == times.dtype == torch.float32, (
-                "velocity was given float64: the network takes float32, convert with .float()."
+                f"velocity was given points of {points.dtype} and times of {times.dtype}: the network "
+                "takes float32, convert with .float()."
             )
             linear = (1 + times[:, None]) * (points.flatten(1) @ self.matrix.T)
             return linear.view_as(points) + self.drift
@@ -98,7 +104,7 @@ def test_rtc_guided_step_pulls_through_a_linear_field(rtc_guided_step):
         expected = (start + step * (speed + strength * pull)).view(shape)
         hint = (
             "the pull is the weighted error times the arrival's Jacobian, by one backward pass; the "
-            "arrival is points + (1 - time) * velocity."
+            "arrival is points + (1 - time) * velocity; the strength is the clipped formula's."
         )
         check_close(moved, expected, hint, rtol=1e-3, atol=1e-4)
         for now, before in zip(given, (points, previous, weights), strict=True):
@@ -129,7 +135,16 @@ def test_rtc_guided_step_pulls_through_a_curved_field(rtc_guided_step):
         points, previous = torch.randn(2, *shape, generator=generator)
         matrix = torch.randn(size, size, generator=generator)
         weights = torch.rand(horizon, generator=generator)
-        moved = rtc_guided_step(Curved(matrix.clone()), points, time, 0.1, previous, weights)
+        # The formula is never below 2, so a clip of 1 makes the strength 1 at all times.
+        moved = rtc_guided_step(
+            Curved(matrix.clone()),
+            points.clone(),
+            time,
+            0.1,
+            previous.clone(),
+            weights.clone(),
+            1.0,
+        )
         check_answered(moved, "rtc_guided_step")
         start, mixing = points.double().flatten(1), matrix.double()
         bent = (start @ mixing.T).tanh()
@@ -138,8 +153,7 @@ def test_rtc_guided_step_pulls_through_a_curved_field(rtc_guided_step):
         error = tie * (previous.double().flatten(1) - arrival)
         # J = I + (1 - t) / 2 diag(1 - tanh\xb2) M, and the pull is its transpose times the error.
         pull = error + (1 - time) / 2 * (error * (1 - bent.square())) @ mixing
-        strength = min(5.0, (time**2 + (1 - time) ** 2) / (time * (1 - time)))
-        expected = (start + 0.1 * (bent / 2 + strength * pull)).view(shape)
+        expected = (start + 0.1 * (bent / 2 + pull)).view(shape)
         hint = "take the gradient of the arrival, not of the velocity, where the points are."
         check_close(moved, expected, hint, rtol=1e-3, atol=1e-4)
 
@@ -158,6 +172,9 @@ def test_rtc_guided_step_clips_the_guidance(rtc_guided_step):
         (0, 0.3, 0.3),
         (0.1, 5.0, 5.0),
         (0.1, 50.0, 0.82 / 0.09),
+        (0.01, 200.0, 0.9802 / 0.0099),
+        (0.002, 2000.0, 0.996008 / 0.001996),
+        (0.0, 1000.0, 1000.0),
         (0.25, 5.0, 10 / 3),
         (0.5, 1.5, 1.5),
         (0.75, 5.0, 10 / 3),
@@ -165,7 +182,13 @@ def test_rtc_guided_step_clips_the_guidance(rtc_guided_step):
         (0.4, 0.0, 0.0),
     ]:
         moved = rtc_guided_step(
-            lambda points, times: 0 * points, points, time, 0.125, plan, torch.ones(3), most
+            lambda points, times: 0 * points,
+            points.clone(),
+            time,
+            0.125,
+            plan.clone(),
+            torch.ones(3),
+            most,
         )
         check_answered(moved, "rtc_guided_step")
         hint = f"at time {time:g}, with max_guidance {most:g}, the guidance is off."
@@ -193,10 +216,12 @@ def test_rtc_guided_step_works_without_gradients(rtc_guided_step):
     turn = torch.randn(4, 4, generator=generator)
     points, plan = torch.randn(2, 3, 2, 2, generator=generator)
     with torch.no_grad():
-        moved = rtc_guided_step(Turning(turn), points, 0.5, 0.1, plan, torch.ones(2))
+        moved = rtc_guided_step(
+            Turning(turn.clone()), points.clone(), 0.5, 0.1, plan.clone(), torch.ones(2), 1.0
+        )
     check_answered(moved, "rtc_guided_step")
     start, wanted = points.double().flatten(1), plan.double().flatten(1)
     speed, jacobian = start @ turn.double().T, torch.eye(4).double() + turn.double() / 2
-    expected = start + 0.1 * (speed + 2 * (wanted - start - speed / 2) @ jacobian)
-    hint = "use torch.enable_grad() around the arrival."
+    expected = start + 0.1 * (speed + (wanted - start - speed / 2) @ jacobian)
+    hint = "the step is off. Under torch.no_grad() too it is the formula's."
     check_close(moved, expected.view(3, 2, 2), hint, rtol=1e-3, atol=1e-4)

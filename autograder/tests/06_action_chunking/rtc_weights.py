@@ -31,10 +31,11 @@ def test_rtc_weights_never_rise(rtc_weights):
     assert rtc_weights is not None, "rtc_weights is not defined yet: run the cell with your answer."
     import torch
 
-    from imitation_lab.testing import check_answered, check_close
+    from imitation_lab.testing import check_answered, check_close, check_shape
 
     weights = rtc_weights(16, 4, 5)
     check_answered(weights, "rtc_weights")
+    check_shape(weights, (16,), "one weight for every action of a chunk.")
     weights = torch.as_tensor(weights)
     check_close(weights[:4], [1.0] * 4, "actions before the delay are taken from the old plan.")
     check_close(weights[-5:], [0.0] * 5, "the old plan has nothing to say about the last actions.")

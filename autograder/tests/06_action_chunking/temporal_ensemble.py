@@ -55,6 +55,7 @@ def test_temporal_ensemble_is_the_weighted_average(temporal_ensemble):
         sizes, (0.5, 1.1, -0.7, 0.2, 0.01, 2.0, -1.0), strict=True
     ):
         predictions = 3 * torch.randn(batch, count, action_dim, generator=generator) + 1
+        predictions[0, count // 2] = 0.0  # to stand still is a prediction like any other
         given = predictions.clone()
         actions = temporal_ensemble(given, decay)
         check_answered(actions, "temporal_ensemble")

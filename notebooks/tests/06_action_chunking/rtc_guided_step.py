@@ -15,15 +15,20 @@ def test_rtc_guided_step_without_ties(rtc_guided_step):
     from imitation_lab.testing import check_answered, check_close
 
     def velocity(points, times):
+        assert len(points) == 2, (
+            f"velocity was given {len(points)} of 2 rows: give it the whole batch at once."
+        )
         assert times.shape == (len(points),), (
             f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
         )
         return 2 * points + times[:, None, None]
 
     points = torch.arange(12.0).view(2, 3, 2)
-    moved = rtc_guided_step(velocity, points, 0.5, 0.1, points + 7, torch.zeros(3))
+    given = points.clone()
+    moved = rtc_guided_step(velocity, given, 0.5, 0.1, points + 7, torch.zeros(3))
     check_answered(moved, "rtc_guided_step")
     check_close(moved, 1.2 * points + 0.05, "go `step` times the velocity at `time`.")
+    check_close(given, points, "the points were changed in place: make a new tensor.")
 
 @test_case(points=None, hidden=False,
     failure_message="Where the velocity is zero the points arrive where they are, and the pull is the error.")
