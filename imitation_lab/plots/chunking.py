@@ -39,7 +39,7 @@ def plot_chunk_starts(
         )  # fmt: skip
     axes.axvline(len(commands) - 0.5, color="0.4", ls=":", lw=1, label="its end")
     axes.set_xlabel("step")
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="upper right", bbox_to_anchor=(0.76, 1))
     return axes
 
 
