@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imitation_lab.collection import demonstrate
-from imitation_lab.controller import chunk_player
+from imitation_lab.controller import ChunkPlayer
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import SuccessRate, evaluate
@@ -118,7 +118,7 @@ def judge(
     episodes: int = 100,
 ) -> PolicyResult:
     """Return what trained policies of one class do on one road."""
-    actors = [chunk_player(run.policy, *run.normalizers) for run in runs]
+    actors = [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
     nats = [per_action_nats(run, held_out) for run in runs if hasattr(run.policy, "log_prob")]
     parameters = count_parameters(runs[0].policy)
     return _result(name, road, parameters, task, actors, nats, seeds, held_out, episodes)

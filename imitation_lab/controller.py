@@ -45,7 +45,7 @@ class PhysicalPolicy:
 
     def __post_init__(self) -> None:
         normalizers = (self.observation_normalizer, self.action_normalizer)
-        given = tuple(len(normalizer.mean) for normalizer in normalizers)
+        given = tuple(normalizer.mean.shape[-1] for normalizer in normalizers)
         expected = (self.policy.observation_dim, self.policy.action_dim)
         if given != expected:
             raise ValueError(
@@ -205,12 +205,53 @@ class RecedingHorizon:
         return self._playing.take_along_dim(indices.unsqueeze(2), dim=1)
 
 
-def chunk_player(
-    policy: Policy, observation_normalizer: Normalizer, action_normalizer: Normalizer
-) -> RecedingHorizon:
-    """Return the actor that plays every chunk of a policy to its end, then asks for the next."""
-    physical = PhysicalPolicy(policy, observation_normalizer, action_normalizer)
-    return RecedingHorizon(physical, policy.prediction_horizon)
+@dataclass
+class ChunkPlayer:
+    """A trained policy as an actor: plays every chunk to its end, then asks for the next.
+
+    Attributes:
+        policy: Speaks normalised units.
+        observation_normalizer: Fitted on the training observations.
+        action_normalizer: Fitted on the training actions.
+        execution_horizon: Actions that are played of each chunk; by default all.
+
+    Raises:
+        ValueError: If the normalizers' dimensions are not the policy's.
+    """
+
+    policy: Policy
+    observation_normalizer: Normalizer
+    action_normalizer: Normalizer
+    execution_horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        PhysicalPolicy(self.policy, self.observation_normalizer, self.action_normalizer)
+        self.execution_horizon = self.execution_horizon or self.policy.prediction_horizon
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy computes."""
+        return self.action_normalizer.mean.device
+
+    def sample(
+        self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
+    ) -> Float[Tensor, "batch prediction_horizon action_dim"]:
+        """Draw one chunk for every observation, in physical units."""
+        normalised = self.observation_normalizer.normalize(observations)
+        return self.action_normalizer.denormalize(self.policy.sample(normalised, generator))
+
+    def reset(self, mask: Bool[Tensor, "batch"]) -> None:
+        """Drop the chunks of these episodes."""
+        if mask.all():
+            # Made here, of this very object: experiments copy players and exchange their policies.
+            self._controller = RecedingHorizon(self, self.execution_horizon or 1)
+        self._controller.reset(mask)
+
+    def act(
+        self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
+    ) -> Float[Tensor, "batch action_dim"]:
+        """Return the next action of every episode's chunk."""
+        return self._controller.act(observations, generator)
 
 
 @dataclass

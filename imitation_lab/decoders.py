@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from imitation_lab.controller import Decode, PhysicalPolicy, Sampler
-from imitation_lab.stack import PolicyStack
 from imitation_lab.types import Generator
 
 
 def guided_decoder(
-    policy: PhysicalPolicy | PolicyStack,
+    policy: PhysicalPolicy,
     rtc_sample: Callable[..., Tensor],
     delay: int,
     execution_horizon: int,

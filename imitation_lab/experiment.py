@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from imitation_lab.controller import PhysicalPolicy, RecedingHorizon
+from imitation_lab.controller import ChunkPlayer
 from imitation_lab.data import Demonstrations
 from imitation_lab.evaluation import Evaluation, evaluate
 from imitation_lab.training import (
@@ -47,22 +47,14 @@ def clone(
     return runs
 
 
-def players(
-    runs: Sequence[TrainingRun], execution_horizon: int | None = None
-) -> list[RecedingHorizon]:
+def players(runs: Sequence[TrainingRun], execution_horizon: int | None = None) -> list[ChunkPlayer]:
     """Return the actors that play the trained policies.
 
     Args:
         runs: Trained policies.
         execution_horizon: Actions that are played of each chunk; by default all.
     """
-    return [
-        RecedingHorizon(
-            PhysicalPolicy(run.policy, *run.normalizers),
-            execution_horizon or run.policy.prediction_horizon,
-        )
-        for run in runs
-    ]
+    return [ChunkPlayer(run.policy, *run.normalizers, execution_horizon) for run in runs]
 
 
 def drive(
@@ -96,5 +88,5 @@ def drive(
 
 
 def _device_of(actor: Actor) -> torch.device:
-    policy = getattr(actor, "policy", None)
-    return getattr(policy, "device", None) or best_device()
+    known = [getattr(place, "device", None) for place in (actor, getattr(actor, "policy", None))]
+    return next(filter(None, known), None) or best_device()

@@ -10,10 +10,9 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from imitation_lab.controller import PhysicalPolicy
 from imitation_lab.normalizer import Normalizer
-from imitation_lab.types import Generator
 
 
-class PolicyStack:
+class PolicyStack(PhysicalPolicy):
     """Policies of one class and shape that draw their chunks together.
 
     The first rows of a batch belong to the first policy, the next ones to the second, all with
@@ -30,41 +29,16 @@ class PolicyStack:
 
     def __init__(self, policies: Sequence[PhysicalPolicy]) -> None:
         # A copy: the first policy keeps its own network.
-        self.policy = copy.deepcopy(policies[0].policy)
-        outside = [name for name in self.policy.state_dict() if not name.startswith("network.")]
+        policy = copy.deepcopy(policies[0].policy)
+        outside = [name for name in policy.state_dict() if not name.startswith("network.")]
         if outside:
             raise ValueError(f"parameters outside of network cannot be stacked: {outside}.")
-        self.policy.network = _Networks([policy.policy.network for policy in policies])
-        self._seen = _Normalizers([policy.observation_normalizer for policy in policies])
-        self._done = _Normalizers([policy.action_normalizer for policy in policies])
-        self.device = policies[0].device
-        self.prediction_horizon = policies[0].prediction_horizon
-
-    def normalize_observations(
-        self, observations: Float[Tensor, "batch observation_dim"]
-    ) -> Float[Tensor, "batch observation_dim"]:
-        """Turn physical observations into each policy's normalised ones."""
-        return self._seen.normalize(observations)
-
-    def normalize_actions(
-        self, actions: Float[Tensor, "batch *horizon action_dim"]
-    ) -> Float[Tensor, "batch *horizon action_dim"]:
-        """Turn physical actions into each policy's normalised ones."""
-        return self._done.normalize(actions)
-
-    def denormalize_actions(
-        self, actions: Float[Tensor, "batch *horizon action_dim"]
-    ) -> Float[Tensor, "batch *horizon action_dim"]:
-        """Turn each policy's normalised actions into physical ones."""
-        return self._done.denormalize(actions)
-
-    @torch.no_grad()
-    def sample(
-        self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
-    ) -> Float[Tensor, "batch prediction_horizon action_dim"]:
-        """Draw one chunk for every observation, in physical units."""
-        chunks = self.policy.sample(self.normalize_observations(observations), generator)
-        return self.denormalize_actions(chunks)
+        policy.network = _Networks([own.policy.network for own in policies])
+        super().__init__(
+            policy,
+            _Normalizers([own.observation_normalizer for own in policies]),
+            _Normalizers([own.action_normalizer for own in policies]),
+        )
 
 
 class _Networks(nn.Module):
@@ -87,18 +61,21 @@ class _Networks(nn.Module):
         return vmap(one)(*self._state, shares).flatten(0, 1)
 
 
-class _Normalizers:
-    """Normalizers, one for each share of the rows."""
+class _Normalizers(Normalizer):
+    """Normalizers, one for each share of the rows: mean and scale are (policies, dim)."""
 
     def __init__(self, normalizers: Sequence[Normalizer]) -> None:
-        self._means = torch.stack([normalizer.mean for normalizer in normalizers])
-        self._scales = torch.stack([normalizer.scale for normalizer in normalizers])
+        super().__init__(normalizers[0].mean.shape[-1])
+        self.mean = torch.stack([normalizer.mean for normalizer in normalizers])
+        self.scale = torch.stack([normalizer.scale for normalizer in normalizers])
 
-    def normalize(self, values: Tensor) -> Tensor:
-        return (values - _spread(self._means, values)) / _spread(self._scales, values)
+    def normalize(self, values: Float[Tensor, "batch *horizon dim"]) -> Tensor:
+        """Turn physical into normalised units, each share of the rows by its own normalizer."""
+        return (values - _spread(self.mean, values)) / _spread(self.scale, values)
 
-    def denormalize(self, values: Tensor) -> Tensor:
-        return values * _spread(self._scales, values) + _spread(self._means, values)
+    def denormalize(self, values: Float[Tensor, "batch *horizon dim"]) -> Tensor:
+        """Turn normalised into physical units, each share of the rows by its own normalizer."""
+        return values * _spread(self.scale, values) + _spread(self.mean, values)
 
 
 def _spread(numbers: Float[Tensor, "policies dim"], like: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from imitation_lab.collection import demonstrate
-from imitation_lab.controller import chunk_player
+from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.experts import ForkDriver, NoisyActor
@@ -730,7 +730,7 @@ def clone(make_policy, demonstrations, name):
         run = train(make_policy(seed), demonstrations, SETTINGS, seed, device, description)
         if run.interrupted:
             raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
-        actors.append(chunk_player(run.policy, *run.normalizers))
+        actors.append(ChunkPlayer(run.policy, *run.normalizers))
     return actors
 
 

@@ -43,7 +43,7 @@ def run_seed(notebook, seed):
         for name, (policy, data) in policies.items()
     }
     actors = {
-        name: notebook.chunk_player(run.policy, *run.normalizers) for name, run in runs.items()
+        name: notebook.ChunkPlayer(run.policy, *run.normalizers) for name, run in runs.items()
     }
     evaluations = {name: evaluate(task, actor, seeded(seed)) for name, actor in actors.items()}
     for wind in (0.05, 0.1, 0.2):

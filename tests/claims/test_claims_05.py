@@ -14,7 +14,7 @@ import torch
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.comparison import fork_drivers, recorded_comparison
-from imitation_lab.controller import chunk_player
+from imitation_lab.controller import ChunkPlayer
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate, pool
 from imitation_lab.networks import count_parameters
@@ -197,7 +197,7 @@ def fork(notebook):
     runs = train_ensemble(
         policies, sets, notebook.SETTINGS, FRESH_SEEDS, "cpu", "flow", progress=False
     )
-    return sets, [chunk_player(run.policy, *run.normalizers) for run in runs]
+    return sets, [ChunkPlayer(run.policy, *run.normalizers) for run in runs]
 
 
 @pytest.fixture(scope="module")

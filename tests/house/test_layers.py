@@ -35,7 +35,7 @@ RIGHT_BELOW = {
     "evaluation": ["rollout"],
     "experiment": ["evaluation", "controller", "training"],
     "stack": ["controller"],
-    "decoders": ["stack"],
+    "decoders": ["controller"],
     "chunking": [],
     "traces": ["controller", "rollout"],
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],

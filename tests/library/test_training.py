@@ -12,7 +12,7 @@ from torch import nn
 
 from imitation_lab.checkpoints import load_checkpoint, save_checkpoint
 from imitation_lab.collection import demonstrate
-from imitation_lab.controller import chunk_player
+from imitation_lab.controller import ChunkPlayer
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs.fork import Fork
 from imitation_lab.evaluation import evaluate
@@ -225,7 +225,7 @@ def make_player():
     seen, done = Normalizer(2), Normalizer(1)
     seen.mean.copy_(torch.tensor([1.0, 2])), seen.scale.copy_(torch.tensor([2.0, 4]))
     done.mean.copy_(torch.tensor([100.0])), done.scale.copy_(torch.tensor([0.5]))
-    player = chunk_player(Counter(), seen, done)
+    player = ChunkPlayer(Counter(), seen, done)
     player.reset(torch.ones(4, dtype=torch.bool))
     return player
 
@@ -241,7 +241,7 @@ def test_a_chunk_is_played_to_its_end_and_then_the_policy_is_asked_again(generat
 def test_a_controller_normalises_what_goes_in(generator):
     player = make_player()
     player.act(torch.tensor([[1.0, 2.0], [3.0, 6.0], [0, 0], [0, 0]]), generator)
-    assert torch.equal(player.policy.policy.shown[:2], torch.tensor([[0.0, 0], [1, 1]]))
+    assert torch.equal(player.policy.shown[:2], torch.tensor([[0.0, 0], [1, 1]]))
 
 
 def test_a_reset_drops_the_chunk(generator):
@@ -257,7 +257,7 @@ def test_a_controller_is_an_actor():
 
 def test_normalizers_of_another_run_are_refused():
     with pytest.raises(ValueError, match=r"have \(3, 1\) dimensions, the policy \(2, 1\)"):
-        chunk_player(Counter(), Normalizer(3), Normalizer(1))
+        ChunkPlayer(Counter(), Normalizer(3), Normalizer(1))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_checkpoint_brings_back_policy_normalizers_and_curve(policy_class, set
     observations = torch.linspace(-2, 9, 30).reshape(10, 3)
     actions = []
     for each in (run, loaded):
-        player = chunk_player(each.policy, *each.normalizers)
+        player = ChunkPlayer(each.policy, *each.normalizers)
         player.reset(torch.ones(10, dtype=torch.bool))
         actions.append(player.act(observations, torch.Generator().manual_seed(0)))
     assert torch.equal(*actions)
@@ -359,5 +359,5 @@ def test_one_drivers_data_teach_regression_to_drive():
     demonstrations = demonstrate(task, {"left": ForkDriver(task, ("left",))}, 100, generator)
     policy = RegressionPolicy(8, 2, width=64, generator=generator)
     run = quiet_train(policy, demonstrations, TrainingSettings(steps=500, batch_size=128))
-    player = chunk_player(run.policy, *run.normalizers)
+    player = ChunkPlayer(run.policy, *run.normalizers)
     assert evaluate(task, player, generator, 200).success.rate > 0.9
