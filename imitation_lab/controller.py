@@ -26,7 +26,7 @@ class Sampler(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class PhysicalPolicy:
     """A policy between the normalizers of its training: physical units in, physical units out.
 
@@ -206,45 +206,22 @@ class RecedingHorizon:
 
 
 @dataclass
-class ChunkPlayer:
+class ChunkPlayer(PhysicalPolicy):
     """A trained policy as an actor: plays every chunk to its end, then asks for the next.
 
     Attributes:
-        policy: Speaks normalised units.
-        observation_normalizer: Fitted on the training observations.
-        action_normalizer: Fitted on the training actions.
         execution_horizon: Actions that are played of each chunk; by default all.
-
-    Raises:
-        ValueError: If the normalizers' dimensions are not the policy's.
     """
 
-    policy: Policy
-    observation_normalizer: Normalizer
-    action_normalizer: Normalizer
     execution_horizon: int | None = None
-
-    def __post_init__(self) -> None:
-        PhysicalPolicy(self.policy, self.observation_normalizer, self.action_normalizer)
-        self.execution_horizon = self.execution_horizon or self.policy.prediction_horizon
-
-    @property
-    def device(self) -> torch.device:
-        """Where the policy computes."""
-        return self.action_normalizer.mean.device
-
-    def sample(
-        self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
-    ) -> Float[Tensor, "batch prediction_horizon action_dim"]:
-        """Draw one chunk for every observation, in physical units."""
-        normalised = self.observation_normalizer.normalize(observations)
-        return self.action_normalizer.denormalize(self.policy.sample(normalised, generator))
+    _controller: RecedingHorizon = field(init=False, repr=False)
 
     def reset(self, mask: Bool[Tensor, "batch"]) -> None:
         """Drop the chunks of these episodes."""
         if mask.all():
             # Made here, of this very object: experiments copy players and exchange their policies.
-            self._controller = RecedingHorizon(self, self.execution_horizon or 1)
+            played = self.execution_horizon or self.prediction_horizon
+            self._controller = RecedingHorizon(self, played)
         self._controller.reset(mask)
 
     def act(

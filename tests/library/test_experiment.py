@@ -63,13 +63,21 @@ def test_more_actors_than_seeds_are_refused(demonstrations):
         drive(actors, Fork(), [2], episodes=2)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, 3), (2, 2)])
-def test_players_play_whole_chunks_unless_told_otherwise(demonstrations, asked, expected):
+@pytest.mark.parametrize(("asked", "played"), [(None, 3), (2, 2)])
+def test_players_play_whole_chunks_unless_told_otherwise(demonstrations, asked, played):
     def make(seed):
         return GaussianPolicy(8, 2, 3, width=8, generator=torch.Generator().manual_seed(seed))
 
-    actors = players(clone(make, demonstrations, SETTINGS, SEEDS, "cpu"), asked)
-    assert [actor.execution_horizon for actor in actors] == [expected] * 2
+    [actor] = players(clone(make, demonstrations, SETTINGS, [2], "cpu"), asked)
+    actor.reset(torch.ones(1, dtype=torch.bool))
+    source, chunk = torch.Generator().manual_seed(1), []
+    for step in range(6):
+        if step % played == 0:
+            same = torch.Generator()
+            same.set_state(source.get_state())
+            chunk = actor.sample(demonstrations.observations[step : step + 1], same)[0]
+        action = actor.act(demonstrations.observations[step : step + 1], source)
+        assert torch.equal(action[0], chunk[step % played])
 
 
 def test_any_actor_can_drive():
