@@ -1,173 +1,168 @@
-"""Learning from the states that one visits oneself: who drives, who labels, and what is kept."""
+"""Labels for states that no demonstration visits: whose states, whose actions, and who is asked.
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+Policies and experts are callables here: observations (batch, observation_dim) to actions (batch,
+action_dim), in physical units. A data set is a pair of observations and actions.
+
+Source:
+    Ross et al., DAgger, arXiv:1011.0686. Laskey et al., DART, arXiv:1703.09327.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imitation_lab.controller import PhysicalPolicy, RecedingHorizon
-from imitation_lab.data import Demonstrations
-from imitation_lab.experiment import clone
-from imitation_lab.experts import MixedActor
 from imitation_lab.rollout import rollout
-from imitation_lab.stack import PolicyStack
-from imitation_lab.training import TrainingRun, TrainingSettings
-from imitation_lab.types import Actor, Ending, Generator, Policy, Task, Trajectory
+from imitation_lab.types import ActionFunction, Dataset, Generator, Task
 
 
-@dataclass
-class _Watched:
-    """An actor beside whom an expert writes down what they would have done."""
+def noise_injected_demonstrations(
+    env: Task,
+    expert: ActionFunction,
+    noise_std: float,
+    fraction: float,
+    generator: Generator,
+    episodes: int = 1,
+) -> Dataset:
+    """Let an expert drive whose hand is pushed now and then, and note what was meant.
 
-    driver: Actor
-    expert: Actor
-    labels: list[Tensor] = field(default_factory=list)
+    Args:
+        env: The task.
+        expert: Drives and labels.
+        noise_std: Standard deviation of what is added to the executed action, in its own unit.
+        fraction: Share of the steps at which it is added, in [0, 1].
+        generator: The source of starts, coins and noise.
+        episodes: Drives.
+    """
 
-    def reset(self, mask: Bool[Tensor, "batch"]) -> None:
-        self.driver.reset(mask)
-        self.expert.reset(mask)
+    def pushed(observations: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        noise = torch.randn(labels.shape, generator=generator, device=labels.device)
+        return labels + noise_std * noise * _coins(labels, fraction, generator)
 
-    def act(self, observations: Tensor, generator: Generator) -> Tensor:
-        actions = self.driver.act(observations, generator)
-        self.labels.append(self.expert.act(observations, generator))
-        return actions
+    return _labelled(env, expert, pushed, episodes, generator)
 
 
 def rollout_and_label(
-    task: Task,
-    driver: Actor,
-    expert: Actor,
-    num_episodes: int,
+    env: Task,
+    policy: ActionFunction,
+    expert: ActionFunction,
+    episodes: int,
+    beta: float,
     generator: Generator,
-    initial_states: Float[Tensor, "batch state_dim"] | None = None,
-) -> Demonstrations:
-    """Let one drive, and have an expert label every observation on the way.
-
-    The actions of these demonstrations are the expert's, though nobody took them. All episodes are
-    kept, however they ended.
+) -> Dataset:
+    """Let expert and policy share the wheel, and have the expert label all that was seen.
 
     Args:
-        task: The environment.
-        driver: Who drives: a learner, an expert with a shaking hand, or both in turns
-            (``MixedActor``).
-        expert: Who is asked. Not the same object as the driver, if it remembers anything.
-        num_episodes: Episodes.
-        generator: The source of starts, noise and samples.
-        initial_states: Where episodes start, instead of drawn starts.
+        env: The task.
+        policy: Drives where the coin does not say otherwise.
+        expert: Labels every observation, and drives at a share ``beta`` of the steps.
+        episodes: Drives. All are kept, however they ended.
+        beta: Probability that the expert drives a step, in [0, 1].
+        generator: The source of starts, noise and coins.
     """
-    watched = _Watched(driver, expert)
-    rollouts = rollout(task, watched, num_episodes, generator, initial_states)
-    labelled = replace(rollouts, actions=torch.stack(watched.labels))
-    episodes = tuple(labelled.trajectory(index) for index in range(num_episodes))
-    return Demonstrations(episodes, task.name)
+
+    def mixed(observations: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        return torch.where(_coins(labels, beta, generator), labels, policy(observations))
+
+    return _labelled(env, expert, mixed, episodes, generator)
+
+
+def aggregate(dataset: Dataset, new: Dataset) -> Dataset:
+    """Return both data sets as one, the old one first."""
+    observations, actions = zip(dataset, new, strict=True)
+    return torch.cat(observations), torch.cat(actions)
 
 
 def choose_labels(
-    demonstrations: Demonstrations, count: int, generator: Generator
-) -> Demonstrations:
-    """Return a random choice of single steps, each as an episode of its own.
+    observations: Float[Tensor, "n observation_dim"],
+    expert: ActionFunction,
+    budget: int,
+    generator: Generator,
+) -> Dataset:
+    """ActionFunction an expert about some of the observations, and about no others.
 
-    An expert's time is dear, and neighbouring steps say nearly the same: a choice from all of them
-    teaches more than the first ones.
+    An expert's time is dear, and neighbouring steps say nearly the same: a random choice from all of
+    them teaches more than the first ones.
 
     Args:
-        demonstrations: To choose from.
-        count: Steps, each at most once.
+        observations: To choose from, each at most once.
+        expert: Is asked.
+        budget: Labels. Fewer where there are fewer observations.
         generator: Draws which.
-
-    Raises:
-        ValueError: If there are fewer steps.
     """
-    places = [
-        (trajectory, step)
-        for trajectory in demonstrations.trajectories
-        for step in range(len(trajectory))
-    ]
-    if count > len(places):
-        raise ValueError(f"cannot choose {count} of {len(places)} labels.")
-    order = torch.randperm(len(places), generator=generator, device=generator.device)
-    chosen = sorted(order[:count].tolist())
-    steps = tuple(_step(*places[index]) for index in chosen)
-    return Demonstrations(steps, demonstrations.task)
-
-
-def _step(trajectory: Trajectory, step: int) -> Trajectory:
-    return Trajectory(
-        trajectory.observations[step : step + 2],
-        trajectory.actions[step : step + 1],
-        trajectory.driver,
-        Ending.CUT_OFF,
-    )
-
-
-@dataclass(frozen=True)
-class Round:
-    """A round of DAgger, for all seeds.
-
-    Attributes:
-        demonstrations: What each seed's policy has learnt from.
-        runs: What it has learnt.
-    """
-
-    demonstrations: list[Demonstrations]
-    runs: list[TrainingRun]
-
-    @property
-    def policy(self) -> PolicyStack:
-        """All policies as one, each for its share of the rows."""
-        return PolicyStack([PhysicalPolicy(run.policy, *run.normalizers) for run in self.runs])
+    order = torch.randperm(len(observations), generator=generator, device=generator.device)
+    chosen = observations[order[:budget]]
+    return chosen, expert(chosen)
 
 
 def dagger(
-    task: Task,
-    expert: Actor,
-    make_policy: Callable[[int], Policy],
-    demonstrations: Sequence[Demonstrations],
-    settings: TrainingSettings,
-    seeds: Sequence[int],
-    betas: Sequence[float],
-    labels: int,
-    generator: Generator,
-    drives: int = 12,
-) -> Iterator[Round]:
+    env: Task,
+    expert: ActionFunction,
+    train: Callable[[Dataset], ActionFunction],
+    rounds: int,
+    episodes: int,
+    beta: float,
+    generator: Generator | None = None,
+) -> tuple[list[ActionFunction], Dataset]:
     """Learn, drive, have what was seen labelled, and learn again from all of it.
 
-    Every round trains new policies, on the generator's device. Of all that the policies of a round
-    have seen, the expert labels a random choice.
-
     Args:
-        task: Where to drive.
-        expert: Who labels, and who drives in part where ``beta`` says so.
-        make_policy: Makes the policy of a seed, with initial weights of its own.
-        demonstrations: What each seed begins with.
-        settings: How long and how fast every round learns.
-        seeds: Each fixes initial weights and batches.
-        betas: For each round but the last: the share of the steps at which the expert drives.
-        labels: Bought for each seed after each round but the last. Fewer where less was seen.
-        generator: The source of starts, noise, coins and of the choice of labels.
-        drives: Episodes of each seed's policy in each round.
+        env: The task.
+        expert: Demonstrates first, and labels after.
+        train: Makes a policy of a data set.
+        rounds: Of corrections. In round i, from 1 on, the expert drives a share ``beta**i`` of steps.
+        episodes: Drives in each round, and of the demonstrations.
+        beta: In [0, 1].
+        generator: The source of starts, noise and coins; by default one of its own.
 
-    Yields:
-        A round more than there are betas, the first one behaviour cloning.
-
-    Source:
-        Ross et al., DAgger, arXiv:1011.0686.
+    Returns:
+        The policies, one more than there are rounds and the first one behaviour cloning, and all
+        labels.
     """
-    own = list(demonstrations)
-    for index in range(len(betas) + 1):
-        runs = clone(make_policy, own, settings, seeds, generator.device, f"round {index}")
-        done = Round(own, runs)
-        yield done
-        if index < len(betas):
-            # The one who drives and the one who labels may remember different things.
-            driver = MixedActor(RecedingHorizon(done.policy), copy.deepcopy(expert), betas[index])
-            seen = rollout_and_label(task, driver, expert, drives * len(seeds), generator)
-            parts = [seen.trajectories[i * drives : (i + 1) * drives] for i in range(len(seeds))]
-            new = [Demonstrations(part, task.name) for part in parts]
-            own = [
-                before + choose_labels(part, min(labels, part.num_actions), generator)
-                for before, part in zip(own, new, strict=True)
-            ]
+    generator = generator or torch.Generator()
+    dataset = rollout_and_label(env, expert, expert, episodes, 1.0, generator)
+    policies = [train(dataset)]
+    for index in range(1, rounds + 1):
+        share = beta**index
+        new = rollout_and_label(env, policies[-1], expert, episodes, share, generator)
+        dataset = aggregate(dataset, new)
+        policies.append(train(dataset))
+    return policies, dataset
+
+
+@dataclass
+class _Labelled:
+    """An actor that has every observation labelled, and does what comes of it."""
+
+    expert: ActionFunction
+    decide: Callable[[Tensor, Tensor, Generator], Tensor]
+    labels: list[Tensor] = field(default_factory=list)
+
+    def reset(self, mask: Bool[Tensor, "batch"]) -> None:
+        """Do nothing: all episodes start together, once."""
+
+    def act(self, observations: Tensor, generator: Generator) -> Tensor:
+        labels = self.expert(observations)
+        self.labels.append(labels)
+        return self.decide(observations, labels, generator)
+
+
+def _labelled(
+    env: Task,
+    expert: ActionFunction,
+    decide: Callable[[Tensor, Tensor, Generator], Tensor],
+    episodes: int,
+    generator: Generator,
+) -> Dataset:
+    driver = _Labelled(expert, decide)
+    rollouts = rollout(env, driver, episodes, generator)
+    running = rollouts.active.T
+    observations = rollouts.observations[:-1].transpose(0, 1)[running]
+    return observations, torch.stack(driver.labels, dim=1)[running]
+
+
+def _coins(like: Tensor, share: float, generator: Generator) -> Bool[Tensor, "batch 1"]:
+    """Return a coin for every episode, true for a share of them."""
+    return torch.rand(len(like), 1, generator=generator, device=like.device) < share

@@ -7,6 +7,7 @@ are what a network sees. A ``Policy`` speaks normalised units, an ``Actor`` spea
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -16,6 +17,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 Generator = torch.Generator
+
+# What asks an actor without a memory: observations (batch, observation_dim) to actions (batch, action_dim).
+ActionFunction = Callable[[Tensor], Tensor]
+
+# Observations and the actions that belong to them, in physical units.
+Dataset = tuple[Float[Tensor, "n observation_dim"], Float[Tensor, "n action_dim"]]
 
 
 class Ending(StrEnum):
