@@ -1,13 +1,14 @@
 """The fork: a road with one obstacle that must be passed on the left or on the right."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imitation_lab.envs.noise import disturbance
+from imitation_lab.envs.rates import fading_kick_at, response_at, steps_at
 from imitation_lab.types import Generator
 
 POSITION, VELOCITY, OBSTACLE, GOAL = slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)
@@ -38,7 +39,7 @@ class Fork:
 
     An episode *succeeds* within ``goal_radius`` of the goal. It *fails* when the vehicle's centre
     comes within ``obstacle_radius`` of the obstacle or leaves the road. It is *cut off* after
-    ``max_steps`` steps of 0.1 s. The reward is 1 on success and 0 otherwise.
+    ``max_steps`` steps of ``time_step`` seconds. The reward is 1 on success and 0 otherwise.
 
     Attributes:
         obstacle_radius: Distance from the obstacle's centre that counts as a crash.
@@ -54,6 +55,7 @@ class Fork:
             lateral velocity (m/s). One number, or one for each episode.
         angle: How far the road is turned against the world's frame, in radians.
         max_steps: Steps before the episode is cut off.
+        time_step: Seconds per step. ``at_rate`` changes it and leaves the physics as they are.
     """
 
     obstacle_radius: float = 0.35
@@ -67,12 +69,12 @@ class Fork:
     observation_noise: float | Tensor = 0.0
     angle: float = 0.0
     max_steps: int = 45
+    time_step: float = 0.1
 
     name = "fork"
     state_dim = 8
     observation_dim = 8
     action_dim = 2
-    time_step = 0.1
     top_speed = 1.0
     action_bound = top_speed
 
@@ -81,6 +83,30 @@ class Fork:
             raise ValueError(f"response must lie in (0, 1], got {self.response}.")
         if self.max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, got {self.max_steps}.")
+        if not self.time_step > 0:
+            raise ValueError(f"time_step must be positive, got {self.time_step}.")
+
+    def at_rate(self, rate: int | float) -> "Fork":
+        """Return the same vehicle on the same road, with another number of steps per second.
+
+        It answers, is kicked about and runs out of time as before. People need 30 Hz to drive.
+
+        Args:
+            rate: Steps per second.
+
+        Raises:
+            ValueError: If the rate is not positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"the rate must be positive, got {rate}.")
+        share = 1 / (rate * self.time_step)
+        return replace(
+            self,
+            time_step=1 / rate,
+            response=response_at(self.response, share),
+            process_noise=fading_kick_at(self.process_noise, self.response, share),
+            max_steps=steps_at(self.max_steps, share),
+        )
 
     def initial_states(self, num_episodes: int, generator: Generator) -> Float[Tensor, "batch 8"]:
         """Draw the states in which episodes start, on the generator's device."""
@@ -106,7 +132,7 @@ class Fork:
         actions: Float[Tensor, "batch 2"],
         generator: Generator,
     ) -> Float[Tensor, "batch 8"]:
-        """Return the states 0.1 s later: the velocity moves towards the commanded one."""
+        """Return the states a step later: the velocity moves towards the commanded one."""
         command = self.limit_speed(self.to_road(actions))
         velocity = states[:, VELOCITY] + self.response * (command - states[:, VELOCITY])
         velocity = velocity + disturbance(self.process_noise, velocity, generator)

@@ -1,13 +1,14 @@
 """The racetrack: a closed road with three bends, on which every mistake is carried along."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imitation_lab.envs.noise import disturbance
+from imitation_lab.envs.rates import kick_at, response_at, steps_at
 from imitation_lab.types import Generator
 
 X, Y, HEADING, TURN_RATE, DRIVEN = range(5)
@@ -34,7 +35,7 @@ class Racetrack:
     | 0     | desired turn rate | rad/s | ±``top_turn_rate``; beyond, the nearest of these |
 
     An episode *succeeds* after ``laps`` laps. It *fails* when the vehicle's centre leaves the lane. It
-    is *cut off* after ``max_steps`` steps of 0.1 s. The reward is 1 on success and 0 otherwise.
+    is *cut off* after ``max_steps`` steps of ``time_step`` seconds. The reward is 1 on success and 0 otherwise.
 
     Attributes:
         half_width: Distance from the middle of the lane to its edges, in metres.
@@ -50,6 +51,7 @@ class Racetrack:
         observation_noise: Standard deviation of the noise on the observed position, m. One number,
             or one for each episode.
         max_steps: Steps before the episode is cut off.
+        time_step: Seconds per step. ``at_rate`` changes it and leaves the physics as they are.
     """
 
     half_width: float = 0.12
@@ -62,12 +64,12 @@ class Racetrack:
     process_noise: float | Tensor = 0.0
     observation_noise: float | Tensor = 0.0
     max_steps: int = 250
+    time_step: float = 0.1
 
     name = "racetrack"
     state_dim = 5
     observation_dim = 5
     action_dim = 1
-    time_step = 0.1
     speed = 1.0
     top_turn_rate = 2.5
     action_bound = top_turn_rate
@@ -79,6 +81,30 @@ class Racetrack:
             raise ValueError(f"bump must lie in [0, 0.8), got {self.bump}.")
         if self.max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, got {self.max_steps}.")
+        if not self.time_step > 0:
+            raise ValueError(f"time_step must be positive, got {self.time_step}.")
+
+    def at_rate(self, rate: int | float) -> "Racetrack":
+        """Return the same vehicle on the same track, with another number of steps per second.
+
+        It answers, is kicked about and runs out of time as before. People need 30 Hz to drive.
+
+        Args:
+            rate: Steps per second.
+
+        Raises:
+            ValueError: If the rate is not positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"the rate must be positive, got {rate}.")
+        share = 1 / (rate * self.time_step)
+        return replace(
+            self,
+            time_step=1 / rate,
+            response=response_at(self.response, share),
+            process_noise=kick_at(self.process_noise, share),
+            max_steps=steps_at(self.max_steps, share),
+        )
 
     def initial_states(self, num_episodes: int, generator: Generator) -> Float[Tensor, "batch 5"]:
         """Draw the states in which episodes start, on the generator's device."""
@@ -107,7 +133,7 @@ class Racetrack:
         actions: Float[Tensor, "batch 1"],
         generator: Generator,
     ) -> Float[Tensor, "batch 5"]:
-        """Return the states 0.1 s later: the turn rate moves towards the commanded one."""
+        """Return the states a step later: the turn rate moves towards the commanded one."""
         command = actions[:, 0].clamp(-self.top_turn_rate, self.top_turn_rate)
         turn_rate = states[:, TURN_RATE] + self.response * (command - states[:, TURN_RATE])
         heading = states[:, HEADING] + self.time_step * turn_rate
