@@ -7,9 +7,21 @@ from typing import Any
 import pytest
 
 from imitation_lab.widgets import DragTheModes
-from imitation_lab.widgets.base import CourseWidget
+from imitation_lab.widgets.base import STATIC, CourseWidget, bundle_script
 
 HOST = Path(__file__).with_name("host.html")
+
+
+def evaluate_in_script(page: Any, script: str, expression: str, argument: Any) -> Any:
+    """Return what a function of JavaScript returns inside a module."""
+    body = script.replace("export default", "const front_end =")
+    return page.evaluate(
+        """async ([script, argument]) => {
+            const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+            return (await import(address)).answer(argument);
+        }""",
+        [f"{body}\nexport const answer = {expression};", argument],
+    )
 
 
 class WidgetPage:
@@ -57,15 +69,7 @@ class WidgetPage:
 
     def evaluate_in_bundle(self, widget: CourseWidget, expression: str, argument: Any) -> Any:
         """Return what a function of JavaScript returns inside the widget's own module."""
-        body = str(widget._esm).replace("export default", "const front_end =")
-        script = f"{body}\nexport const answer = {expression};"
-        return self.page.evaluate(
-            """async ([script, argument]) => {
-                const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-                return (await import(address)).answer(argument);
-            }""",
-            [script, argument],
-        )
+        return evaluate_in_script(self.page, str(widget._esm), expression, argument)
 
     @property
     def texts_outside(self) -> list[str]:
@@ -149,6 +153,18 @@ def open_widget(pages) -> Iterator[Callable[..., WidgetPage]]:
         for event, listener in listeners.items():
             page.remove_listener(event, listener)
     assert faults == []
+
+
+@pytest.fixture
+def run_script(pages) -> Callable[..., Any]:
+    """Return a function that runs JavaScript inside one of the widgets' files, without any widget."""
+
+    def run(name: str, expression: str, argument: Any = None) -> Any:
+        page = pages(viewport={"width": 1000, "height": 900})
+        page.goto(HOST.as_uri())
+        return evaluate_in_script(page, bundle_script(STATIC / name), expression, argument)
+
+    return run
 
 
 @pytest.fixture
