@@ -1,6 +1,7 @@
 """Pictures that students move: drawn in the browser, readable and settable from Python."""
 
 from imitation_lab.widgets.bins import ChooseTheBins
+from imitation_lab.widgets.cockpit import Cockpit
 from imitation_lab.widgets.components import DragTheComponents
 from imitation_lab.widgets.flow import FlowScene, FollowTheFlow
 from imitation_lab.widgets.modes import DragTheModes
@@ -11,6 +12,7 @@ __all__ = [
     "ChooseTheBins",
     "ChooseTheOrder",
     "ChunkTimeline",
+    "Cockpit",
     "DragTheComponents",
     "DragTheModes",
     "FlowScene",

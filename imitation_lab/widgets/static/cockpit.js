@@ -1,0 +1,2 @@
+import { makePolicies } from "./network.js";
+export default { render: () => {} };

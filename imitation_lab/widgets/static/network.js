@@ -1,0 +1,56 @@
+// Trained policies, computed in the browser: the networks of `networks.py` between their normalizers.
+
+/** Return the numbers of a binary trait, which need not begin where a float may begin. */
+export function floatsOf(view) {
+  const { buffer, byteOffset, byteLength } = view;
+  return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+}
+
+/**
+ * Return one function for each policy: from an observation to the first action of its chunk, both in physical
+ * units. `layers` counts the numbers that go in and those that come out of every layer; `numbers` are those of
+ * all policies as `pack_weights` writes them.
+ */
+export function makePolicies({ layers, action_dim: actionDim }, numbers) {
+  const policies = [];
+  for (let start = 0; start < numbers.length; ) {
+    const take = (count) => numbers.subarray(start, (start += count));
+    policies.push(makePolicy(layers, actionDim, take));
+  }
+  return policies;
+}
+
+function makePolicy(sizes, actionDim, take) {
+  const takeScale = (count) => ({ mean: take(count), scale: take(count) });
+  const seen = takeScale(sizes[0]);
+  const layers = sizes.slice(1).map((fanOut, i) => ({
+    weights: take(sizes[i] * fanOut),
+    biases: take(fanOut),
+  }));
+  const done = takeScale(actionDim);
+  return (observation) => {
+    let values = observation.map((value, i) => (value - seen.mean[i]) / seen.scale[i]);
+    layers.forEach((layer, i) => {
+      values = applyLayer(layer, values);
+      if (i < layers.length - 1) values = values.map((value) => Math.max(0, value));
+    });
+    return Array.from(done.mean, (mean, i) => values[i] * done.scale[i] + mean);
+  };
+}
+
+function applyLayer({ weights, biases }, values) {
+  const result = Float64Array.from(biases);
+  for (let row = 0, at = 0; row < result.length; row++)
+    for (let column = 0; column < values.length; column++) result[row] += weights[at++] * values[column];
+  return result;
+}
+
+/** How much actions differ: the root of their variance across policies, summed over the dimensions. */
+export function disagreementOf(actions) {
+  const variances = actions[0].map((_, axis) => {
+    const values = actions.map((action) => action[axis]);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  });
+  return Math.sqrt(variances.reduce((sum, variance) => sum + variance, 0));
+}
