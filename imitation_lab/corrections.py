@@ -105,8 +105,8 @@ def learn_from_corrections(
     datasets: Sequence[Dataset],
     settings: TrainingSettings,
     seeds: Sequence[int],
-    rounds: int,
-    collect: Collect,
+    rounds: int = 0,
+    collect: Collect | None = None,
 ) -> Iterator[Round]:
     """Learn, have each policy corrected, and learn anew from all labels so far.
 
@@ -117,17 +117,23 @@ def learn_from_corrections(
         seeds: Each fixes initial weights and batches.
         rounds: Of corrections.
         collect: Returns new labels for one seed's policy: ``collect(policy, round, seed)``.
+            Not needed without rounds.
 
     Yields:
         A round more than there are corrections, the first one behaviour cloning.
+
+    Raises:
+        ValueError: If there are rounds, but nobody who corrects.
     """
+    if rounds and collect is None:
+        raise ValueError(f"{rounds} rounds of corrections need somebody who corrects: collect.")
     datasets = list(datasets)
     for index in range(rounds + 1):
         demonstrations = [as_demonstrations(dataset) for dataset in datasets]
         runs = clone(make_policy, demonstrations, settings, seeds, description=f"round {index}")
         done = Round(datasets, runs)
         yield done
-        if index < rounds:
+        if collect and index < rounds:
             asked = zip(done.policies, seeds, strict=True)
             new = [collect(policy, index, seed) for policy, seed in asked]
             datasets = [_joined(*pair) for pair in zip(datasets, new, strict=True)]

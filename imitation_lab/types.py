@@ -21,8 +21,8 @@ Generator = torch.Generator
 # What asks an actor without a memory: observations (batch, observation_dim) to actions (batch, action_dim).
 ActionFunction = Callable[[Tensor], Tensor]
 
-# Observations and the actions that belong to them, in physical units.
-Dataset = tuple[Float[Tensor, "n observation_dim"], Float[Tensor, "n action_dim"]]
+# Observations and the actions that belong to them, in physical units. Two data sets may differ in size.
+Dataset = tuple[Float[Tensor, "_ observation_dim"], Float[Tensor, "_ action_dim"]]
 
 
 class Ending(StrEnum):
