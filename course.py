@@ -89,10 +89,13 @@ def lab(arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Run the tests: two processes of one thread each, because small tensors gain nothing from more."""
+    """Run the tests. `-m long` runs those that are left out otherwise, `-m claims` all about claims."""
     install("dev")
+    if "-m" not in arguments:
+        arguments = ["-m", "not long", *arguments]
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # Two processes of one thread each: small tensors gain nothing from more.
     hand_over(["-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments], ROOT)
 
 

@@ -2956,7 +2956,7 @@ show(
 # On the left is the lecture's second reason, as clean as one could wish. With three steps of delay single actions hardly ever arrive, and with five they never do. **With chunks the
 # delay costs next to nothing.** What is played is a little old, but it was meant for exactly this step.
 #
-# On the right something else goes wrong. One step of delay costs more than a third of the arrivals. And from three steps on there are *more* of them again! Why?
+# On the right something else goes wrong. One step of delay costs more than a third of the arrivals. And with five steps there are many more of them again! Why?
 #
 # Two things change together. With a longer delay the vehicle sees older news. But it also switches chunks less often. It is the switching that hurts. Look at
 # one switch. The vehicle is about to swerve, and its old chunk says left. Now thinking takes two steps.
@@ -4551,7 +4551,7 @@ show(
 )
 
 # %% [markdown]
-# The chunks leave the old plan smoothly, and stay on its side. They do not copy it: further ahead, where the tie is weak, they go their own way.
+# The chunks leave the old plan smoothly, and stay on its side. They do not copy it: after the grey part, each goes its own way.
 #
 # And on the road? Guess the third curve before you draw it.
 

@@ -29,9 +29,9 @@ class TaskEnv(gymnasium.Env[Array, Array]):
 
     Observations and actions are float32 arrays in physical units; the task's docstring is their data
     sheet. The action space is ± the task's ``action_bound``. Actions need not lie in it: the task
-    decides what longer ones mean, as it does in ``rollout``. The reward is 1 for the step that reaches the goal and 0 otherwise. An
-    episode terminates in success or failure and is truncated after ``max_steps`` steps. ``info``
-    holds ``success``.
+    decides what longer ones mean, as it does in ``rollout``. The reward is 1 for the step that
+    reaches the goal and 0 otherwise. An episode terminates in success or failure and is truncated
+    after ``max_steps`` steps. ``info`` holds ``success``.
 
     ``reset`` takes ``options={"state": array}``, with the true state in which to start.
 

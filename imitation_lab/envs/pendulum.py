@@ -29,6 +29,9 @@ class Pendulum:
     |-------|------------------------------|---------|-------|
     | 0     | torque per moment of inertia | rad/s²  | any   |
 
+    Positive is to the left, for angles as for torques, as the picture shows it. Gymnasium's action
+    space is ±``action_bound``.
+
     An episode *succeeds* when the pole still stands after ``seconds``. It *fails* when the angle
     exceeds ``largest_angle``. The reward is 1 on success and 0 otherwise. The state is the
     observation and, third, the time that has passed in seconds.

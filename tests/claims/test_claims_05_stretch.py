@@ -15,7 +15,7 @@ import torch
 
 FRESH_SEEDS = range(1000, 1010)
 WEIGHTS = (0, 1, 3, 6)
-pytestmark = pytest.mark.claims
+pytestmark = [pytest.mark.claims, pytest.mark.long]
 
 
 def seeded(seed):

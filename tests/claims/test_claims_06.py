@@ -141,6 +141,23 @@ def test_on_the_noisy_fork_turning_both_ways_is_what_fails(notebook, fork):
     )
 
 
+def test_on_the_noisy_fork_chunks_of_4_turn_both_ways_less_often_and_arrive_less_often_otherwise(
+    notebook, fork
+):
+    def turning(drives):
+        return notebook.share_of(notebook.turns_both_ways(drives))
+
+    every_step, short = fork.drives[1], fork.drives[4]
+    assert beyond(turning(every_step) - turning(short), 0.15)
+    both = [notebook.turns_both_ways(drives) for drives in (every_step, short)]
+    rates = [
+        drives.succeeded[~turned].float()
+        for drives, turned in zip((every_step, short), both, strict=True)
+    ]
+    spread = sum(float(rate.var()) / len(rate) for rate in rates) ** 0.5
+    assert float(rates[0].mean() - rates[1].mean()) > 6 * spread
+
+
 def test_on_the_noisy_fork_playing_one_of_16_is_worst_of_all(fork):
     assert beyond(fork.success(1) - fork.success(16, 1), 0.05)
     assert float(fork.success(16, 1).mean()) == pytest.approx(0.12, abs=0.05)
@@ -148,11 +165,13 @@ def test_on_the_noisy_fork_playing_one_of_16_is_worst_of_all(fork):
     assert played == sorted(played)
 
 
+@pytest.mark.long
 def test_the_pausing_drivers_arrive_in_time(notebook, pause):
     longest = max(len(one) for own in pause.data for one in own.trajectories)
     assert longest < 0.75 * notebook.ROOMY.max_steps
 
 
+@pytest.mark.long
 def test_where_drivers_stand_one_command_in_twenty_is_go_and_regression_returns_the_mean(
     notebook, pause
 ):
@@ -163,24 +182,28 @@ def test_where_drivers_stand_one_command_in_twenty_is_go_and_regression_returns_
     assert 0.01 < float(chunks.mean()) < 0.06  # a few centimetres a second
 
 
+@pytest.mark.long
 def test_where_drivers_stand_a_chunk_of_four_gathers_speed(notebook, pause):
     _, chunks = notebook.where_drivers_stand(pause.runs[4], pause.data)
     means = chunks.mean(dim=0).tolist()
     assert means == sorted(means) and means[3] > 2 * means[0]
 
 
+@pytest.mark.long
 def test_regression_at_every_step_runs_out_of_time_or_room(notebook, pause):
     drives = pause.drives[1]
     late = notebook.share_of(~drives.succeeded & ~drives.failed)
     assert beyond(late, 0.05) and beyond(notebook.share_of(drives.failed), 0.05)
 
 
+@pytest.mark.long
 def test_with_a_pause_chunks_of_four_are_best_for_regression(pause):
     assert beyond(pause.success(4) - pause.success(1), 0.15)
     for longer in (8, 16):
         assert beyond(pause.success(4) - pause.success(longer))
 
 
+@pytest.mark.long
 def test_a_mixture_draws_its_pauses_and_arrives(notebook, pause, drawing):
     data = pause.data[: len(drawing)]
     own, chunks = notebook.where_drivers_stand(drawing, data)
@@ -190,10 +213,12 @@ def test_a_mixture_draws_its_pauses_and_arrives(notebook, pause, drawing):
     assert float(success.mean()) == pytest.approx(0.9, abs=0.05)
 
 
+@pytest.mark.long
 def test_with_a_pause_predicting_16_helps_even_if_one_is_played(pause):
     assert beyond(pause.success(16, 1) - pause.success(1), 0.1)
 
 
+@pytest.mark.long
 def test_on_the_racetrack_success_is_an_inverted_u(track):
     assert beyond(track.success(2) - track.success(1))
     assert beyond(track.success(2) - track.success(4))
@@ -212,6 +237,7 @@ def test_on_the_racetrack_the_pushes_of_16_steps_move_the_vehicle_by_8_centimetr
     assert task.half_width == 0.1
 
 
+@pytest.mark.long
 def test_on_the_racetrack_the_same_network_drives_better_if_two_are_played(track):
     assert beyond(track.success(16, 2) - track.success(16, 1), 0.02)
     assert beyond(track.success(1) - track.success(16, 1), 0.05)  # predicting 16 costs

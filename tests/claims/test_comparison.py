@@ -96,11 +96,13 @@ def test_a_quick_look_does_not_become_the_record(monkeypatch, capsys):
     assert "unset it, or write this quick look elsewhere" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_fresh_seeds_come_out_in_the_same_order(fresh):
     check_order(fresh)
 
 
+@pytest.mark.long
 @pytest.mark.claims
 @pytest.mark.parametrize("road", ROADS)
 def test_nobody_beats_the_drivers_own_likelihood(fresh, record, road):
@@ -111,6 +113,7 @@ def test_nobody_beats_the_drivers_own_likelihood(fresh, record, road):
             assert min(results[name, road].nats) > least
 
 
+@pytest.mark.long
 @pytest.mark.claims
 @pytest.mark.parametrize("road", ROADS)
 def test_both_drivers_survive_in_the_samples_of_all_but_regression(fresh, road):

@@ -137,6 +137,7 @@ def test_a_quick_look_does_not_become_the_record(monkeypatch, capsys):
     assert "unset it, or write this quick look elsewhere" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.claims
 @pytest.mark.parametrize(("task", "horizon"), [("fork", 1), ("racetrack", 4), ("pendulum", 16)])
 def test_the_records_own_seeds_give_the_record_again(record, task, horizon):
@@ -151,6 +152,7 @@ def test_the_records_own_seeds_give_the_record_again(record, task, horizon):
     assert statistics.mean(differences) < 0.09
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_chunks_commit_to_a_side_under_observation_noise():
     parts = [
@@ -160,17 +162,20 @@ def test_chunks_commit_to_a_side_under_observation_noise():
     check_commitment(*parts)
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_success_on_the_racetrack_rises_and_falls_with_the_chunk():
     check_inverted_u(fresh("racetrack", "regression", "Markov", "actuation", [1, 4, 16], TWENTY))
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_after_a_pausing_driver_chunks_help_regression_and_a_sampled_policy_needs_none():
     regression = fresh("fork", "regression", "pausing", "none", [1, 4], THIRTY)
     check_pausing(regression, fresh("fork", "mixture", "pausing", "none", [1], TEN))
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_long_open_loop_drops_the_pendulum_where_there_is_noise():
     check_pendulum(
@@ -181,6 +186,7 @@ def test_long_open_loop_drops_the_pendulum_where_there_is_noise():
     )
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_no_horizon_saves_the_average_of_two_sides():
     check_average_of_two_sides(
@@ -188,6 +194,7 @@ def test_no_horizon_saves_the_average_of_two_sides():
     )
 
 
+@pytest.mark.long
 @pytest.mark.claims
 def test_chunks_cover_for_delay_on_the_fork_and_not_on_the_pendulum():
     check_delay(

@@ -375,6 +375,12 @@ def test_tests_run_in_the_course_and_pass_their_arguments_on(door, tmp_path):
     assert place == str(door.folder)
 
 
+def test_what_takes_long_is_left_out_of_the_tests_unless_marks_are_asked_for(door):
+    assert "-m not long" in handed_over(door, "test")[0]
+    asked = handed_over(door, "test", "-m", "claims")[0]
+    assert asked.endswith("-m claims") and "not long" not in asked
+
+
 def test_a_strangers_modules_are_not_imported_while_installing(bare_door, tmp_path):
     bare_door.give_venv()
     trap = tmp_path / "submissions"

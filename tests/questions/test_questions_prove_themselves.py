@@ -18,7 +18,7 @@ from tools.rules import read_course
 from tools.source import Answer, Cell, Notebook, Question, Test
 
 Namespace = dict[str, Any]
-SEEDS = 200
+SEEDS = 50
 
 NOTEBOOKS = {notebook.name: notebook for notebook in read_course(PROJECT / "source")}
 QUESTIONS = [
