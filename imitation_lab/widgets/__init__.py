@@ -6,6 +6,8 @@ from imitation_lab.widgets.components import DragTheComponents
 from imitation_lab.widgets.flow import FlowScene, FollowTheFlow
 from imitation_lab.widgets.modes import DragTheModes
 from imitation_lab.widgets.order import ChooseTheOrder
+from imitation_lab.widgets.recorded import recorded_drives
+from imitation_lab.widgets.recorder import Recorder
 from imitation_lab.widgets.timeline import ChunkTimeline
 
 __all__ = [
@@ -17,4 +19,6 @@ __all__ = [
     "DragTheModes",
     "FlowScene",
     "FollowTheFlow",
+    "Recorder",
+    "recorded_drives",
 ]

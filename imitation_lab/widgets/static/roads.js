@@ -124,15 +124,18 @@ function forkGround({ half_width: half, obstacle, goal }, pixels, pattern) {
   const edge = (at) => svg("line", { x1: 0, x2: width, y1: at, y2: at, class: "road-edge" });
   const round = ([along, left, radius], attributes) =>
     svg("circle", { cx: x(along), cy: y(left), r: radius * perUnit, ...attributes });
+  const drawGoal = ([along, left, radius]) => [
+    round([along, left, radius], { class: "goal" }),
+    svg("text", { x: x(along), y: y(left) + 4, class: "on-road" }, "goal"),
+  ];
   return [
     verge(pixels),
     svg("rect", { y: top, width, height: bottom - top, class: "asphalt" }),
     edge(top + 2),
     edge(bottom - 2),
     svg("line", { x1: 0, x2: width, y1: y(0), y2: y(0), class: "middle" }),
-    round(goal, { class: "goal" }),
-    svg("text", { x: x(goal[0]), y: y(goal[1]) + 4, class: "on-road" }, "goal"),
-    round(obstacle, { class: "obstacle", fill: `url(#${pattern})` }),
+    ...(goal ? drawGoal(goal) : []),
+    ...(obstacle ? [round(obstacle, { class: "obstacle", fill: `url(#${pattern})` })] : []),
   ];
 }
 
