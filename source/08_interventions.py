@@ -1,0 +1,2037 @@
+# ---
+# jupyter:
+#   imitation_lab:
+#     title: Interventions and collecting demonstrations
+#     answers:
+#     - imitation_lab.gating
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 8 · Interventions and collecting demonstrations
+
+# %%
+import math
+
+import torch
+
+# %% [markdown] question="gate" points=[1, 1, 3, 1, 1]
+# ### Question 8.1 · Who drives now?
+#
+# Write `gate(score, engaged, low, high)`.
+#
+# - `score` is `(batch,)`: how dangerous each episode looks at this moment.
+# - `engaged` is `(batch,)`, of booleans: in which episodes the expert was driving until now.
+# - `low` and `high` are numbers, and `low` is at most `high`.
+# - Return who drives from now on, `(batch,)`, of booleans. The expert **engages** where the score is above `high`, **lets go** where it is
+#   below `low`, and everywhere else nothing changes.
+#
+# A score that equals `high` is not above it, and one that equals `low` is not below it.
+
+
+# %% tags=["solution"]
+def gate(score, engaged, low, high):
+    """Return in which episodes the expert drives from now on."""
+    return (score > high) | (engaged & (score >= low))  # SOLUTION
+
+
+# %% tags=["public"]
+def test_gate_of_six_moments(gate):
+    """Low, middle and high scores, with the policy and with the expert driving."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_dtype
+
+    score = torch.tensor([0.1, 0.4, 0.7, 0.1, 0.4, 0.7])
+    expert_drives = torch.tensor([False, False, False, True, True, True])
+    driving = gate(score, expert_drives, 0.2, 0.6)
+    check_answered(driving, "gate")
+    check_dtype(driving, torch.bool, "return booleans.")
+    expected = torch.tensor([False, False, True, False, True, True])
+    check_close(driving, expected, "between low and high, whoever drives drives on.")
+
+
+def test_gate_over_a_rise_and_a_fall(gate):
+    """A danger rises and falls: the expert comes late, above high, and leaves late, below low."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    driving, who = torch.tensor([False]), []
+    for danger in (1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 2.0, 3.0):
+        driving = gate(torch.tensor([danger]), driving, 1.5, 3.5)
+        check_answered(driving, "gate")
+        who.append(bool(driving[0]))
+    expected = torch.tensor([False, False, False, True, True, True, False, False, False])
+    check_close(torch.tensor(who), expected, "on the way up it is high that counts, then low.")
+
+
+# %% tags=["hidden"]
+def test_gate_decides_for_every_episode(gate):
+    """For all sizes of batches and all thresholds, every episode is decided by itself."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_dtype, fresh_generator
+
+    generator = fresh_generator()
+    for batch, middle, scale in [(400, 0.0, 1.0), (300, -50.0, 9.0), (200, 3.0, 0.01)]:
+        score = middle + scale * torch.randn(batch, generator=generator)
+        engaged = torch.rand(batch, generator=generator) < 0.5
+        low, high = middle - 0.6 * scale, middle + 0.3 * scale
+        driving = gate(score.clone(), engaged.clone(), low, high)
+        check_answered(driving, "gate")
+        check_dtype(driving, torch.bool, "return booleans.")
+        expected = [
+            True if s > high else False if s < low else e
+            for s, e in zip(score.tolist(), engaged.tolist(), strict=True)
+        ]
+        hint = "above high: true; below low: false; in between: as it was."
+        check_close(driving, torch.tensor(expected), hint)
+        # Alone, an episode is decided as in company.
+        for row in (0, batch // 2):
+            alone = gate(score[row : row + 1].clone(), engaged[row : row + 1].clone(), low, high)
+            check_close(alone, torch.tensor([expected[row]]), "episodes know nothing of others.")
+
+
+def test_gate_at_the_thresholds(gate):
+    """A score at a threshold changes nothing, also where both thresholds are the same."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    for low, high in [(0.25, 0.75), (0.5, 0.5), (-2.0, 0.0)]:
+        for at in (low, high):
+            engaged = torch.tensor([True, False, True, False, False])
+            score = torch.full((5,), at)
+            driving = gate(score, engaged.clone(), low, high)
+            check_answered(driving, "gate")
+            hint = "a score that equals a threshold is neither above high nor below low."
+            check_close(driving, engaged, hint)
+
+
+def test_gate_leaves_its_arguments_alone(gate):
+    """The score and the old decision are as they were."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    score = torch.randn(60, generator=generator)
+    engaged = torch.rand(60, generator=generator) < 0.5
+    given = score.clone(), engaged.clone()
+    driving = gate(score, engaged, -0.5, 0.5)
+    check_answered(driving, "gate")
+    expected = torch.tensor(
+        [s > 0.5 or (s >= -0.5 and e) for s, e in zip(*(g.tolist() for g in given), strict=True)]
+    )
+    check_close(driving, expected, "above high: true; below low: false; in between: as it was.")
+    for now, before in zip((score, engaged), given, strict=True):
+        check_close(now, before, "an argument was changed in place: make a new tensor.")
+
+
+# %% tags=["wrong"]
+def gate__has_one_threshold(score, engaged, low, high):
+    """Only the upper threshold counts: the expert lets go as soon as the score is not above high."""
+    return score > high
+
+
+def gate__has_the_lower_threshold(score, engaged, low, high):
+    """Only the lower threshold counts: the expert engages as soon as the score is above low."""
+    return score > low
+
+
+def gate__has_a_threshold_in_the_middle(score, engaged, low, high):
+    """One threshold in the middle of the two: between low and high nothing should change."""
+    return score > (low + high) / 2
+
+
+def gate__never_lets_go(score, engaged, low, high):
+    """Who has engaged stays engaged for ever: below low the expert lets go."""
+    return engaged | (score > high)
+
+
+def gate__never_engages(score, engaged, low, high):
+    """Nobody engages who is not engaged already: above high the expert engages, whoever drove before."""
+    return engaged & (score >= low)
+
+
+def gate__engages_on_safety(score, engaged, low, high):
+    """The expert engages where the score is low: a high score means danger."""
+    return (score < low) | (engaged & (score <= high))
+
+
+def gate__swaps_the_thresholds(score, engaged, low, high):
+    """The thresholds are swapped: the expert engages above low and lets go below high."""
+    return torch.where(score > low, True, torch.where(score < high, False, engaged))
+
+
+def gate__engages_at_the_threshold(score, engaged, low, high):
+    """A score that equals high engages: only one above it does."""
+    return (score >= high) | (engaged & (score >= low))
+
+
+def gate__lets_go_at_the_threshold(score, engaged, low, high):
+    """A score that equals low lets go: only one below it does."""
+    return (score > high) | (engaged & (score > low))
+
+
+def gate__decides_for_all(score, engaged, low, high):
+    """One episode in danger engages the expert in all of them: decide for every episode by itself."""
+    return ((score > high).any() | engaged) & (score >= low)
+
+
+def gate__decides_by_the_mean(score, engaged, low, high):
+    """The mean score of the batch decides: every episode has a score of its own."""
+    mean = score.mean()
+    return (mean > high) | (engaged & (mean >= low))
+
+
+def gate__keeps_the_policy_in_between(score, engaged, low, high):
+    """Between low and high the policy drives: whoever drives there drives on."""
+    return (score > high) | (engaged & (score > high))
+
+
+def gate__keeps_the_expert_in_between(score, engaged, low, high):
+    """Between low and high the expert drives: whoever drives there drives on."""
+    return score >= low
+
+
+def gate__toggles(score, engaged, low, high):
+    """The driver changes above high and below low: above high it is always the expert."""
+    return engaged ^ ((score > high) | (score < low))
+
+
+def gate__writes_into_what_was(score, engaged, low, high):
+    """The old decision is overwritten: make a new tensor."""
+    engaged[score > high] = True
+    engaged[score < low] = False
+    return engaged
+
+
+def gate__compares_sizes(score, engaged, low, high):
+    """Scores are compared without their sign: a negative score is a small one."""
+    return (score.abs() > high) | (engaged & (score.abs() >= low))
+
+
+def gate__returns_numbers(score, engaged, low, high):
+    """Ones and zeros: return booleans, which can be used as a mask."""
+    return ((score > high) | (engaged & (score >= low))).float()
+
+
+# %% tags=["right"]
+def gate__by_where(score, engaged, low, high):
+    return torch.where(score > high, True, torch.where(score < low, False, engaged))
+
+
+def gate__in_a_copy(score, engaged, low, high):
+    driving = engaged.clone()
+    driving[score > high] = True
+    driving[score < low] = False
+    return driving
+
+
+def gate__one_by_one(score, engaged, low, high):
+    driving = []
+    for own, was in zip(score.tolist(), engaged.tolist(), strict=True):
+        if own > high:
+            driving.append(True)
+        elif own < low:
+            driving.append(False)
+        else:
+            driving.append(was)
+    return torch.tensor(driving, dtype=torch.bool)
+
+
+def gate__by_the_threshold_that_counts(score, engaged, low, high):
+    return torch.where(engaged, score >= low, score > high)
+
+
+def gate__by_signs(score, engaged, low, high):
+    import numpy as np
+
+    change = (score > high).int() - (score < low).int()
+    state = 2 * engaged.int() - 1
+    return torch.from_numpy(np.where(change.numpy() != 0, change.numpy(), state.numpy()) > 0)
+
+
+def gate__by_masks(score, engaged, low, high):
+    lets_go = torch.lt(score, low)
+    engages = torch.gt(score, high)
+    return torch.logical_or(engages, torch.logical_and(engaged, ~lets_go))
+
+
+# %% [markdown] question="human_gated_rollout" points=[2, 1, 4, 3, 3, 2, 2, 3]
+# ### Question 8.2 · Whoever sees it takes over
+#
+# Write `human_gated_rollout(env, policy, expert, gate, generator, episodes=1)`.
+#
+# - `env` is a task of this course: `env.initial_states(episodes, generator)`, `env.observe(states, generator)`,
+#   `env.advance(states, actions, generator)`, `env.failed(states)`, `env.succeeded(states)` and `env.max_steps`, all for a whole batch. An
+#   episode ends when it has failed or succeeded, or after `max_steps` steps. Then it stands still: its state stays as it is.
+# - `policy` and `expert` take observations `(batch, observation_dim)` and return actions `(batch, action_dim)`.
+# - `gate(observations, engaged)` says who drives now: `(batch,)`, of booleans, true where the expert does. `engaged` is what it said one
+#   step before; at the start nobody is engaged. The gate may remember what it saw, so ask it once at every step, about the whole batch.
+# - All episodes run as one batch. Where the expert is engaged, the expert's action is taken, elsewhere the policy's. Look once at every step: gate,
+#   policy and expert see the same observations.
+# - Keep **what the expert did while engaged**, as long as the episode runs: the observation and the action. Keep nothing else.
+# - Ask the expert only at steps at which the gate has engaged somebody. You may ask about the whole batch then.
+# - Return two tensors, observations `(kept, observation_dim)` and actions `(kept, action_dim)`, in any order of rows, but in the same. Where the expert
+#   never engaged, they are `(0, observation_dim)` and `(0, action_dim)`.
+
+
+# %% tags=["solution"]
+def human_gated_rollout(env, policy, expert, gate, generator, episodes=1):
+    """Return what the expert saw and did while engaged."""
+    # BEGIN SOLUTION
+    states = env.initial_states(episodes, generator)
+    running = torch.ones(episodes, dtype=torch.bool)
+    engaged = torch.zeros(episodes, dtype=torch.bool)
+    seen, done = [], []
+    for _ in range(env.max_steps):
+        observations = env.observe(states, generator)
+        actions = policy(observations)
+        engaged = gate(observations, engaged)
+        if engaged.any():
+            actions = torch.where(engaged[:, None], expert(observations), actions)
+        seen.append(observations[engaged & running])
+        done.append(actions[engaged & running])
+        moved = env.advance(states, actions, generator)
+        states = torch.where(running[:, None], moved, states)
+        running = running & ~env.failed(states) & ~env.succeeded(states)
+    return torch.cat(seen), torch.cat(done)
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_human_gated_rollout_from_step_three_on(human_gated_rollout):
+    """The lecture's case: the policy drives three steps, the expert takes over, and drives to the end."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    class Road:
+        """Its state tells the step, and what was done last."""
+
+        max_steps = 6
+
+        def initial_states(self, num_episodes, generator):
+            return torch.zeros(num_episodes, 3)
+
+        def observe(self, states, generator):
+            return states
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 0] < 0
+
+        succeeded = failed
+
+    result = human_gated_rollout(
+        Road(),
+        policy=lambda seen: torch.full((len(seen), 2), -1.0),
+        expert=lambda seen: torch.cat([seen[:, :1], 10 + seen[:, :1]], dim=1),
+        gate=lambda seen, engaged: engaged | (seen[:, 0] == 3),
+        generator=torch.Generator().manual_seed(0),
+    )
+    check_answered(result, "human_gated_rollout")
+    assert len(result) == 2, "return two tensors: observations and actions."
+    observations, actions = (torch.as_tensor(part) for part in result)
+    order = observations[:, 0].argsort()
+    hint = "keep the steps 3, 4 and 5: what the expert saw, with what was done last, and what the expert did."
+    check_close(observations[order], [[3.0, -1, -1], [4, 3, 13], [5, 4, 14]], hint)
+    check_close(actions[order], [[3.0, 13], [4, 14], [5, 15]], hint)
+
+
+def test_human_gated_rollout_where_nobody_engages(human_gated_rollout):
+    """An expert who only watches does nothing that could be kept."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_shape
+
+    class Road:
+        """Nothing happens here."""
+
+        max_steps = 3
+
+        def initial_states(self, num_episodes, generator):
+            return torch.zeros(num_episodes, 4)
+
+        def observe(self, states, generator):
+            return states[:, :3]
+
+        def advance(self, states, actions, generator):
+            return states + actions.sum(dim=1, keepdim=True)
+
+        def failed(self, states):
+            return states[:, 0] > 100
+
+        succeeded = failed
+
+    result = human_gated_rollout(
+        Road(),
+        policy=lambda seen: seen[:, :2] + 1,
+        expert=lambda seen: seen[:, :2] - 1,
+        gate=lambda seen, engaged: torch.zeros(len(seen), dtype=torch.bool),
+        generator=torch.Generator().manual_seed(0),
+        episodes=5,
+    )
+    check_answered(result, "human_gated_rollout")
+    assert len(result) == 2, "return two tensors: observations and actions."
+    check_shape(result[0], (0, 3), "no observation was the expert's to act on.")
+    check_shape(result[1], (0, 2), "no action was the expert's.")
+
+
+# %% tags=["hidden"]
+def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
+    """In every episode and at every step, the driver is the one that the gate names, and only the expert's steps are kept."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
+
+    class Log:
+        """A state is a name, the step, and what was done last."""
+
+        max_steps = 12
+
+        def initial_states(self, num_episodes, generator):
+            first = torch.randint(50_000, (1,), generator=generator)
+            names = (first + torch.arange(num_episodes)).float().unsqueeze(1)
+            return torch.cat([names, torch.zeros(num_episodes, 4)], dim=1)
+
+        def observe(self, states, generator):
+            return torch.cat([states, states[:, :1] + 0.5], dim=1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 1] > 100
+
+        succeeded = failed
+
+    def named(names, steps):
+        return (37 * names + 101 * steps) % 7 < 3
+
+    def engages(seen, engaged):
+        # At step 2 everywhere, so that no episode is without an expert.
+        return named(seen[:, 0], seen[:, 1]) | (seen[:, 1] == 2)
+
+    def expert(seen):
+        return torch.stack([seen[:, 0] % 10, seen[:, 1], seen[:, 0] % 7 + seen[:, 1]], dim=1) + 1
+
+    def policy(seen):
+        return -expert(seen) - 0.5
+
+    for episodes in (40, 5):
+        result = human_gated_rollout(Log(), policy, expert, engages, fresh_generator(), episodes)
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        observations, actions = (torch.as_tensor(part).float() for part in result)
+        assert observations.dim() == 2 and observations.shape[1] == 6, (
+            "observations are (kept, observation_dim): keep what was seen, not the states."
+        )
+        check_shape(actions, (len(observations), 3), "one action for every observation.")
+        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
+        observations, actions = observations[order], actions[order]
+        names, steps = observations[:, 0], observations[:, 1]
+        assert len(names.unique()) == episodes, (
+            f"the expert drove in all of {episodes} episodes, and there are rows of {len(names.unique())}."
+        )
+        grid = [(n, s) for n in names.unique().tolist() for s in range(Log.max_steps)]
+        expected = torch.tensor(grid)
+        # Rows: name, step, and four that the gate does not look at.
+        expected = expected[engages(expected, None)]
+        check_close(
+            torch.stack([names, steps], dim=1),
+            expected,
+            "keep one row for every step at which the gate has the expert drive, and no other.",
+        )
+        check_close(actions, expert(observations), "the action is what the expert did there.")
+        before = torch.stack([names, steps - 1], dim=1)
+        driven = engages(before, None).unsqueeze(1)
+        did = torch.where(driven, expert(before), policy(before)) * (steps > 0).unsqueeze(1)
+        check_close(
+            observations[:, 2:5],
+            did,
+            "the expert's action is taken where the gate says so, and the policy's elsewhere.",
+        )
+
+
+def test_human_gated_rollout_ends_episodes(human_gated_rollout):
+    """Episodes end at failure, at success or when their time is up, and nothing of them is kept after."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Log:
+        """An episode is over at a step that its name tells, and says so at this step alone."""
+
+        def __init__(self, max_steps):
+            self.max_steps = max_steps
+
+        def initial_states(self, num_episodes, generator):
+            first = torch.randint(50_000, (1,), generator=generator)
+            names = (first + torch.arange(num_episodes)).float().unsqueeze(1)
+            return torch.cat([names, torch.zeros(num_episodes, 1)], dim=1)
+
+        def observe(self, states, generator):
+            return torch.cat([states, -states[:, :1]], dim=1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1], states[:, 1:] + actions[:, 1:]], dim=1)
+
+        def failed(self, states):
+            return (states[:, 0] % 2 == 0) & (states[:, 1] == 2 + states[:, 0] % 7)
+
+        def succeeded(self, states):
+            return (states[:, 0] % 2 == 1) & (states[:, 1] == 2 + states[:, 0] % 7)
+
+    def act(seen):
+        return torch.ones(len(seen), 2)
+
+    for max_steps, episodes in [(6, 28), (20, 14), (1, 3)]:
+        result = human_gated_rollout(
+            Log(max_steps),
+            act,
+            act,
+            lambda seen, engaged: torch.ones(len(seen), dtype=torch.bool),
+            fresh_generator(),
+            episodes,
+        )
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        observations = torch.as_tensor(result[0]).float()
+        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
+        names = observations[:, 0].unique().tolist()
+        assert len(names) == episodes, f"all of {episodes} episodes run, and at least for one step."
+        expected = [[n, s, -n] for n in names for s in range(min(int(2 + n % 7), max_steps))]
+        check_close(
+            observations[order],
+            torch.tensor(expected, dtype=torch.float32),
+            "keep every step until the episode has failed or succeeded or its time is up, and none after.",
+        )
+
+
+def test_human_gated_rollout_tells_the_gate_what_it_said(human_gated_rollout):
+    """The gate is asked once a step about the whole batch, and told what it said before."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Log:
+        """A state is a name and the step. Every third episode ends early."""
+
+        max_steps = 11
+
+        def initial_states(self, num_episodes, generator):
+            first = torch.randint(50_000, (1,), generator=generator)
+            names = (first + torch.arange(num_episodes)).float().unsqueeze(1)
+            return torch.cat([names, torch.zeros(num_episodes, 1)], dim=1)
+
+        def observe(self, states, generator):
+            return torch.cat([states, states], dim=1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1], states[:, 1:] + 1], dim=1)
+
+        def failed(self, states):
+            return (states[:, 0] % 3 == 0) & (states[:, 1] >= 5)
+
+        def succeeded(self, states):
+            return states[:, 1] < 0
+
+    def decide(name, step, engaged):
+        return step % 5 != 0 if engaged else (step + name) % 3 == 0
+
+    class Gate:
+        """It goes by the step and by what it said, and minds how it is asked."""
+
+        def __init__(self, batch):
+            self.batch, self.calls, self.said = batch, 0, [False] * batch
+
+        def __call__(self, seen, engaged):
+            assert engaged.dtype == torch.bool, "the gate takes `engaged` as booleans."
+            assert len(seen) == len(engaged) == self.batch, (
+                f"the gate was asked about {len(seen)} of {self.batch} episodes: ask it about the whole batch."
+            )
+            # Where an episode is over, what the gate is told no longer matters.
+            for row, (_, step, *_) in enumerate(seen.tolist()):
+                assert step != self.calls or bool(engaged[row]) == self.said[row], (
+                    f"at step {self.calls} the gate was told something else than what it said before."
+                )
+            steps = seen[:, 1].max()
+            assert steps == self.calls, (
+                f"the gate was asked {self.calls} times before step {int(steps)}: ask it once a step."
+            )
+            self.calls += 1
+            self.said = [
+                bool(decide(name, step, said))
+                for (name, step, *_), said in zip(seen.tolist(), self.said, strict=True)
+            ]
+            return torch.tensor(self.said)
+
+    def act(seen):
+        return seen[:, :1]
+
+    # At least two: of neighbouring names one is no multiple of three, and runs to the end.
+    for episodes in (12, 4, 2):
+        result = human_gated_rollout(Log(), act, act, Gate(episodes), fresh_generator(), episodes)
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        observations = torch.as_tensor(result[0]).float()
+        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
+        expected = []
+        for name in observations[:, 0].unique().tolist():
+            engaged = False
+            for step in range(5 if name % 3 == 0 else Log.max_steps):
+                engaged = decide(name, step, engaged)
+                if engaged:
+                    expected.append([name, step, name, step])
+        check_close(
+            observations[order],
+            torch.tensor(expected).view(-1, 4),
+            "the gate is given what it returned one step before, and false at the start.",
+        )
+
+
+def test_human_gated_rollout_looks_once(human_gated_rollout):
+    """Where the sensor is noisy, gate, policy and expert see the same, and that is what is kept."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Noisy:
+        """Nobody has ever seen the same here twice."""
+
+        max_steps = 25
+
+        def initial_states(self, num_episodes, generator):
+            return torch.zeros(num_episodes, 3)
+
+        def observe(self, states, generator):
+            noise = torch.randn(len(states), 2, generator=generator)
+            return torch.cat([states, noise], dim=1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 0] > 100
+
+        succeeded = failed
+
+    result = human_gated_rollout(
+        Noisy(),
+        lambda seen: torch.zeros(len(seen), 2),
+        lambda seen: seen[:, 3:] * 3,
+        lambda seen, engaged: seen[:, 3] > 0.3,
+        fresh_generator(),
+        8,
+    )
+    check_answered(result, "human_gated_rollout")
+    assert len(result) == 2, "return two tensors: observations and actions."
+    observations, actions = (torch.as_tensor(part).float() for part in result)
+    assert len(observations) > 0, "the gate engaged often, and nothing was kept."
+    hint = "look once at every step: the expert acted on another observation than the one that was kept."
+    check_close(actions, observations[:, 3:] * 3, hint)
+    assert float(observations[:, 3].min()) > 0.3, (
+        "look once at every step: the gate decided by another observation than the one that was kept."
+    )
+
+
+def test_human_gated_rollout_asks_the_expert_when_engaged(human_gated_rollout):
+    """The expert's time is dear: while nobody is engaged, nobody asks."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Log:
+        """A state is the step, and what was done last."""
+
+        max_steps = 9
+
+        def initial_states(self, num_episodes, generator):
+            return torch.zeros(num_episodes, 2)
+
+        def observe(self, states, generator):
+            return states
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 0] < 0
+
+        succeeded = failed
+
+    def engages(seen, engaged):
+        return (seen[:, 0] >= start) & (seen[:, 0] < end)
+
+    def expert(seen):
+        assert bool(engages(seen, None).all()), (
+            f"the expert was asked at step {int(seen[0, 0])}, when nobody was engaged."
+        )
+        return seen[:, :1] + 100
+
+    for start, end, episodes in [(4, 7, 3), (0, 2, 1), (8, 9, 2), (5, 5, 4)]:
+        result = human_gated_rollout(
+            Log(), lambda seen: -seen[:, :1] - 1, expert, engages, fresh_generator(), episodes
+        )
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        steps = torch.as_tensor(result[0]).float()[:, 0].sort().values
+        expected = torch.arange(start, end).float().repeat_interleave(episodes)
+        check_close(
+            steps, expected, "keep the steps at which the expert was engaged, and no other."
+        )
+
+
+def test_human_gated_rollout_draws_from_the_generator(human_gated_rollout):
+    """Starts and noise come from the generator: new ones at every call, and the same for the same seed."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Windy:
+        """Starts, gusts and what is seen are all drawn."""
+
+        max_steps = 5
+
+        def initial_states(self, num_episodes, generator):
+            drawn = torch.rand(num_episodes, 1, generator=generator)
+            return torch.cat([drawn, torch.zeros(num_episodes, 2)], dim=1)
+
+        def observe(self, states, generator):
+            noise = torch.randn(len(states), 1, generator=generator)
+            return torch.cat([states, noise], dim=1)
+
+        def advance(self, states, actions, generator):
+            gusts = torch.randn(len(states), 1, generator=generator)
+            return torch.cat([states[:, :1], states[:, 1:2] + 1, gusts], dim=1)
+
+        def failed(self, states):
+            return states[:, 1] > 100
+
+        succeeded = failed
+
+    def run(generator, episodes):
+        result = human_gated_rollout(
+            Windy(),
+            lambda seen: seen[:, :1],
+            lambda seen: -seen[:, :1],
+            lambda seen, engaged: seen[:, 1] >= 1,
+            generator,
+            episodes,
+        )
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        seen = torch.as_tensor(result[0]).float()
+        assert len(seen) == 4 * episodes, (
+            f"{episodes} episodes with the expert driving at 4 steps of each, and {len(seen)} rows."
+        )
+        return seen[seen[:, 3].argsort()]
+
+    generator = fresh_generator()
+    seed = int(torch.randint(2**31, (), generator=generator))
+    first, following = run(generator, 6), run(generator, 6)
+    for rows in (first, following):
+        assert len(rows[:, 0].unique()) == 6, "every episode starts somewhere else."
+        assert len(rows[:, 2].unique()) == 24, "every step of every episode has noise of its own."
+    for column, what in [(0, "starts"), (2, "gusts"), (3, "noise")]:
+        assert not set(first[:, column].tolist()) & set(following[:, column].tolist()), (
+            f"two calls with one generator had the same {what}: draw all from `generator`, and do not seed it."
+        )
+    again = [run(torch.Generator().manual_seed(seed), 3) for _ in range(2)]
+    check_close(again[0], again[1], "the same seed gave other episodes: draw all from `generator`.")
+
+
+# %% tags=["wrong"]
+def human_gated_rollout__keeps_all_steps(env, policy, expert, gate, generator, episodes=1):
+    """All steps are kept, with what was done there: keep the expert's alone."""
+    return _gated(
+        env,
+        policy,
+        expert,
+        gate,
+        generator,
+        episodes,
+        keep=lambda engaged, was: ~(engaged & ~engaged),
+    )
+
+
+def human_gated_rollout__labels_all_steps(env, policy, expert, gate, generator, episodes=1):
+    """The expert labels all steps, also those that the policy drove: that is DAgger, and the expert was not asked."""
+
+    def label(observations, actions):
+        return expert(observations)
+
+    return _gated(
+        env, policy, expert, gate, generator, episodes, keep=lambda e, was: e | ~e, label=label
+    )
+
+
+def human_gated_rollout__keeps_the_policys_steps(env, policy, expert, gate, generator, episodes=1):
+    """What the policy did is kept, and what the expert did is thrown away."""
+    return _gated(
+        env, policy, expert, gate, generator, episodes, keep=lambda engaged, was: ~engaged
+    )
+
+
+def human_gated_rollout__keeps_the_policys_actions(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The actions are what the policy would have done: keep what the expert did."""
+
+    def label(observations, actions):
+        return policy(observations)
+
+    return _gated(env, policy, expert, gate, generator, episodes, label=label)
+
+
+def human_gated_rollout__never_lets_the_expert_act(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The expert labels, but the policy drives on: while engaged, the expert's action is taken."""
+
+    def label(observations, actions):
+        return expert(observations) if len(observations) else actions
+
+    return _gated(
+        env, policy, expert, gate, generator, episodes, drive=lambda e: e & ~e, label=label
+    )
+
+
+def human_gated_rollout__lets_the_expert_drive_all(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The expert drives at all steps: where nobody is engaged, the policy does."""
+    return _gated(
+        env, policy, expert, gate, generator, episodes, drive=lambda engaged: engaged | ~engaged
+    )
+
+
+def human_gated_rollout__turns_the_gate_round(env, policy, expert, gate, generator, episodes=1):
+    """The policy drives where the expert is engaged: it is the other way round."""
+    return _gated(env, policy, expert, gate, generator, episodes, drive=lambda engaged: ~engaged)
+
+
+def human_gated_rollout__drives_all_when_one_is_engaged(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """When one episode is engaged, the expert drives in all: each has a driver of its own."""
+
+    def anywhere(engaged):
+        return engaged | engaged.any()
+
+    return _gated(env, policy, expert, gate, generator, episodes, drive=anywhere)
+
+
+def human_gated_rollout__never_lets_go(env, policy, expert, gate, generator, episodes=1):
+    """Once engaged, always engaged: the gate says when the expert lets go."""
+
+    def stays(observations, engaged):
+        return engaged | gate(observations, engaged)
+
+    return _gated(env, policy, expert, stays, generator, episodes)
+
+
+def human_gated_rollout__forgets_who_is_engaged(env, policy, expert, gate, generator, episodes=1):
+    """The gate is always told that nobody is engaged: tell it what it said one step before."""
+
+    def forgetful(observations, engaged):
+        return gate(observations, torch.zeros_like(engaged))
+
+    return _gated(env, policy, expert, forgetful, generator, episodes)
+
+
+def human_gated_rollout__starts_engaged(env, policy, expert, gate, generator, episodes=1):
+    """At the start all are engaged: nobody is."""
+    return _gated(env, policy, expert, gate, generator, episodes, start=True)
+
+
+def human_gated_rollout__hands_over_one_step_late(env, policy, expert, gate, generator, episodes=1):
+    """The gate's word counts from the next step on: it counts at once."""
+    before = [torch.zeros(episodes, dtype=torch.bool)]
+
+    def late(engaged):
+        before.append(engaged)
+        return before[-2]
+
+    return _gated(
+        env, policy, expert, gate, generator, episodes, drive=late, keep=lambda engaged, was: was
+    )
+
+
+def human_gated_rollout__asks_the_gate_twice(env, policy, expert, gate, generator, episodes=1):
+    """The gate is asked twice a step: ask it once, it may count."""
+
+    def twice(observations, engaged):
+        gate(observations, engaged)
+        return gate(observations, engaged)
+
+    return _gated(env, policy, expert, twice, generator, episodes)
+
+
+def human_gated_rollout__asks_the_gate_about_those_who_run(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The gate is asked about the running episodes only: it may remember, and takes the whole batch."""
+    states = env.initial_states(episodes, generator)
+    rows, engaged = torch.arange(episodes), torch.zeros(episodes, dtype=torch.bool)
+    seen, done = [], []
+    for _ in range(env.max_steps):
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        actions = policy(observations)
+        if engaged.any():
+            actions = torch.where(engaged[:, None], expert(observations), actions)
+        seen.append(observations[engaged])
+        done.append(actions[engaged])
+        states = env.advance(states, actions, generator)
+        stays = ~(env.failed(states) | env.succeeded(states))
+        states, engaged, rows = states[stays], engaged[stays], rows[stays]
+        if not len(rows):
+            break
+    return torch.cat(seen), torch.cat(done)
+
+
+def human_gated_rollout__keeps_episodes_that_are_over(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """Steps after the end are kept: an episode that has ended has no more steps."""
+    return _gated(
+        env,
+        policy,
+        expert,
+        gate,
+        generator,
+        episodes,
+        over=lambda states: states[:, 0] != states[:, 0],
+    )
+
+
+def human_gated_rollout__starts_again_after_the_end(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """An episode that has ended goes on: it stands still, and stays over."""
+    return _gated(env, policy, expert, gate, generator, episodes, latch=False)
+
+
+def human_gated_rollout__does_not_see_success(env, policy, expert, gate, generator, episodes=1):
+    """Episodes end at failure only: they end at success too."""
+    return _gated(env, policy, expert, gate, generator, episodes, over=env.failed)
+
+
+def human_gated_rollout__does_not_see_failure(env, policy, expert, gate, generator, episodes=1):
+    """Episodes end at success only: they end at failure too."""
+    return _gated(env, policy, expert, gate, generator, episodes, over=env.succeeded)
+
+
+def human_gated_rollout__ends_all_with_the_first(env, policy, expert, gate, generator, episodes=1):
+    """When one episode ends, all do: every episode has an end of its own."""
+
+    def any_over(states):
+        over = env.failed(states) | env.succeeded(states)
+        return over | over.any()
+
+    return _gated(env, policy, expert, gate, generator, episodes, over=any_over)
+
+
+def human_gated_rollout__takes_one_step_less(env, policy, expert, gate, generator, episodes=1):
+    """The last step is missing: there are max_steps of them."""
+    return _gated(env, policy, expert, gate, generator, episodes, steps=env.max_steps - 1)
+
+
+def human_gated_rollout__takes_one_step_more(env, policy, expert, gate, generator, episodes=1):
+    """There is a step too many: the last one is step max_steps - 1, counted from zero."""
+    return _gated(env, policy, expert, gate, generator, episodes, steps=env.max_steps + 1)
+
+
+def human_gated_rollout__keeps_what_came_after(env, policy, expert, gate, generator, episodes=1):
+    """The observation after the action is kept: keep the one before, on which the expert acted."""
+    return _gated(env, policy, expert, gate, generator, episodes, after=True)
+
+
+def human_gated_rollout__keeps_states(env, policy, expert, gate, generator, episodes=1):
+    """States are kept: keep what was observed, that is all that the policy will see."""
+    return _gated(env, policy, expert, gate, generator, episodes, truth=True)
+
+
+def human_gated_rollout__looks_again(env, policy, expert, gate, generator, episodes=1):
+    """Gate and expert look at different times: look once at every step."""
+    return _gated(env, policy, expert, gate, generator, episodes, again=True)
+
+
+def human_gated_rollout__runs_one_episode(env, policy, expert, gate, generator, episodes=1):
+    """One episode runs, whatever `episodes` says."""
+    return _gated(env, policy, expert, gate, generator, 1)
+
+
+def human_gated_rollout__runs_one_after_the_other(env, policy, expert, gate, generator, episodes=1):
+    """Episodes run one after the other, each as a batch of one: the gate takes the whole batch at once."""
+    parts = [_gated(env, policy, expert, gate, generator, 1) for _ in range(episodes)]
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def human_gated_rollout__always_asks_the_expert(env, policy, expert, gate, generator, episodes=1):
+    """The expert is asked at every step: only when somebody is engaged."""
+
+    def busy(observations):
+        expert(observations)
+        return policy(observations)
+
+    return _gated(env, busy, expert, gate, generator, episodes)
+
+
+def human_gated_rollout__fails_without_an_expert(env, policy, expert, gate, generator, episodes=1):
+    """Where the expert never engages, there is nothing to join, and an error: return tensors without rows."""
+    rows = list(zip(*_gated(env, policy, expert, gate, generator, episodes), strict=True))
+    return torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows])
+
+
+def human_gated_rollout__keeps_the_first_takeover(env, policy, expert, gate, generator, episodes=1):
+    """Only the first takeover of every episode is kept: keep them all."""
+    past = [torch.zeros(episodes, dtype=torch.bool), torch.zeros(episodes, dtype=torch.bool)]
+
+    def first(engaged, was):
+        past[1] = past[1] | (past[0] & ~engaged)
+        past[0] = past[0] | engaged
+        return engaged & ~past[1]
+
+    return _gated(env, policy, expert, gate, generator, episodes, keep=first)
+
+
+def human_gated_rollout__keeps_the_takeovers_alone(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """Only the step at which the expert takes over is kept: keep all that the expert did."""
+    return _gated(
+        env, policy, expert, gate, generator, episodes, keep=lambda engaged, was: engaged & ~was
+    )
+
+
+def human_gated_rollout__forgets_the_takeover(env, policy, expert, gate, generator, episodes=1):
+    """The step at which the expert takes over is missing: the expert has already acted there."""
+    return _gated(
+        env, policy, expert, gate, generator, episodes, keep=lambda engaged, was: engaged & was
+    )
+
+
+def human_gated_rollout__seeds_the_generator(env, policy, expert, gate, generator, episodes=1):
+    """The draws come from a generator with a fixed seed: use the one that is given."""
+    own = torch.Generator().manual_seed(0)
+    return _gated(env, policy, expert, gate, own, episodes)
+
+
+def human_gated_rollout__draws_without_the_generator(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The draws come from elsewhere: use the generator that is given, for starts, gusts and noise."""
+    own = torch.Generator()
+    own.seed()
+    return _gated(env, policy, expert, gate, own, episodes)
+
+
+def human_gated_rollout__returns_pairs(env, policy, expert, gate, generator, episodes=1):
+    """A list of pairs: return two tensors."""
+    kept = _gated(env, policy, expert, gate, generator, episodes)
+    return [list(pair) for pair in zip(*kept, strict=True)]
+
+
+def _gated(
+    env, policy, expert, gate, generator, episodes,
+    keep=lambda engaged, was: engaged, drive=lambda engaged: engaged, label=None, over=None,
+    steps=None, start=False, latch=True, after=False, truth=False, again=False,
+):  # fmt: skip
+    """Run the solution with one thing changed."""
+    over = over or (lambda states: env.failed(states) | env.succeeded(states))
+    states = env.initial_states(episodes, generator)
+    running = torch.ones(episodes, dtype=torch.bool)
+    engaged = torch.full((episodes,), start)
+    seen, done = [], []
+    for _ in range(env.max_steps if steps is None else steps):
+        observations, was = env.observe(states, generator), engaged
+        engaged = gate(observations, engaged)
+        if again:
+            observations = env.observe(states, generator)
+        actions, driven = policy(observations), drive(engaged)
+        if driven.any():
+            actions = torch.where(driven[:, None], expert(observations), actions)
+        moved = env.advance(states, actions, generator)
+        following = torch.where(running[:, None], moved, states) if latch else moved
+        rows = keep(engaged, was) & running
+        kept = states if truth else env.observe(following, generator) if after else observations
+        seen.append(kept[rows])
+        done.append(label(observations[rows], actions[rows]) if label else actions[rows])
+        states = following
+        running = (running if latch else True) & ~over(states)
+    if not seen:
+        return observations[:0], actions[:0]
+    return torch.cat(seen), torch.cat(done)
+
+
+# %% tags=["right"]
+def human_gated_rollout__by_lists(env, policy, expert, gate, generator, episodes=1):
+    states = env.initial_states(episodes, generator)
+    running = [True] * episodes
+    engaged = torch.tensor([False] * episodes)
+    kept = []
+    for _ in range(env.max_steps):
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        actions = policy(observations).clone()
+        for row in range(episodes):
+            if engaged[row] and running[row]:
+                actions[row] = expert(observations[row : row + 1])[0]
+                kept.append((observations[row], actions[row]))
+        moved = env.advance(states, actions, generator)
+        over = env.failed(moved) | env.succeeded(moved)
+        states = torch.stack(
+            [moved[row] if running[row] else states[row] for row in range(episodes)]
+        )
+        running = [running[row] and not over[row] for row in range(episodes)]
+        if not any(running):
+            break
+    if not kept:
+        return observations.new_zeros(0, observations.shape[1]), actions.new_zeros(
+            0, actions.shape[1]
+        )
+    return tuple(torch.stack(part) for part in zip(*kept, strict=True))
+
+
+def human_gated_rollout__asks_only_where_needed(env, policy, expert, gate, generator, episodes=1):
+    states = env.initial_states(episodes, generator)
+    engaged = torch.zeros(episodes, dtype=torch.bool)
+    over = torch.zeros(episodes, dtype=torch.bool)
+    seen, done, step = [], [], 0
+    while step < env.max_steps and not over.all():
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        actions = policy(observations)
+        (rows,) = torch.nonzero(engaged & ~over, as_tuple=True)
+        if len(rows):
+            actions = actions.index_put((rows,), expert(observations[rows]))
+        seen.append(observations[rows])
+        done.append(actions[rows])
+        (alive,) = torch.nonzero(~over, as_tuple=True)
+        moved = env.advance(states[alive], actions[alive], generator)
+        states = states.index_put((alive,), moved)
+        over = over.index_put((alive,), env.failed(moved) | env.succeeded(moved))
+        step += 1
+    return torch.cat(seen), torch.cat(done)
+
+
+def human_gated_rollout__keeps_all_and_chooses_at_the_end(
+    env, policy, expert, gate, generator, episodes=1
+):
+    states = env.initial_states(episodes, generator)
+    alive = torch.ones(episodes)
+    engaged = alive < 0
+    trace = []
+    for _ in range(env.max_steps):
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        share = engaged.float().unsqueeze(1)
+        own = policy(observations)
+        other = expert(observations) if bool(engaged.any()) else own
+        actions = own + share * (other - own)
+        trace.append((observations, actions, engaged & (alive > 0)))
+        states = torch.where(
+            alive.unsqueeze(1) > 0, env.advance(states, actions, generator), states
+        )
+        alive = alive * (1 - (env.failed(states) | env.succeeded(states)).float())
+    observations, actions, mask = (torch.stack(part) for part in zip(*trace, strict=True))
+    return observations[mask], actions[mask]
+
+
+def human_gated_rollout__by_recursion(env, policy, expert, gate, generator, episodes=1):
+    def go(states, engaged, running, left):
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        actions = policy(observations)
+        if engaged.any():
+            actions = torch.where(engaged[:, None], expert(observations), actions)
+        kept = observations[engaged & running], actions[engaged & running]
+        following = states.clone()
+        following[running] = env.advance(states, actions, generator)[running]
+        running = running & ~(env.failed(following) | env.succeeded(following))
+        if left == 1:
+            return [kept]
+        return [kept, *go(following, engaged, running, left - 1)]
+
+    starts = env.initial_states(episodes, generator)
+    everyone = torch.ones(episodes, dtype=torch.bool)
+    parts = go(starts, ~everyone, everyone, env.max_steps)
+    return torch.cat([seen for seen, _ in parts]), torch.cat([done for _, done in parts])
+
+
+def human_gated_rollout__in_one_table(env, policy, expert, gate, generator, episodes=1):
+    import numpy as np
+
+    states = env.initial_states(episodes, generator)
+    running = np.ones(episodes, dtype=bool)
+    engaged = torch.zeros(episodes, dtype=torch.bool)
+    table = []
+    for _ in range(env.max_steps):
+        observations = env.observe(states, generator)
+        engaged = gate(observations, engaged)
+        actions = policy(observations).double()
+        hands_on = engaged.numpy()
+        if hands_on.any():
+            theirs = expert(observations).double()
+            actions = torch.from_numpy(np.where(hands_on[:, None], theirs.numpy(), actions.numpy()))
+        rows = np.hstack([observations.numpy(), actions.numpy()])
+        table.insert(0, rows[hands_on & running])
+        moved = env.advance(states, actions.float(), generator)
+        states[torch.from_numpy(running)] = moved[torch.from_numpy(running)]
+        ended = (env.failed(states) | env.succeeded(states)).numpy()
+        running = running & ~ended
+    table = torch.from_numpy(np.vstack(table)).float()
+    return table.split([observations.shape[1], actions.shape[1]], dim=1)
+
+
+# %% [markdown] question="ensemble_disagreement" points=[1, 1, 2, 1, 1]
+# ### Question 8.3 · Disagreement
+#
+# Write `ensemble_disagreement(policies, observations)`.
+#
+# - `policies` is a list of functions. Each takes observations `(batch, observation_dim)` and returns actions `(batch, action_dim)`. The list may be
+#   of any length, one included.
+# - For every observation and every number of the action, take the variance across the policies: the mean squared distance from their mean. Sum
+#   it over the numbers of the action, and take the square root.
+# - Return `(batch,)`: one number for every observation, in the unit of the actions.
+
+
+# %% tags=["solution"]
+def ensemble_disagreement(policies, observations):
+    """Return how far apart the policies' actions are, for every observation."""
+    # BEGIN SOLUTION
+    actions = torch.stack([policy(observations) for policy in policies])
+    return actions.var(dim=0, correction=0).sum(dim=1).sqrt()
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_ensemble_disagreement_of_two(ensemble_disagreement):
+    """Two policies whose actions are (6, 8) apart are both 5 away from their mean."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape
+
+    apart = torch.tensor([6.0, 8.0])
+    policies = [lambda seen: seen[:, :2], lambda seen: seen[:, :2] + seen[:, 2:] * apart]
+    seen = torch.tensor([[1.0, 2.0, 1.0], [4.0, 5.0, 0.1], [7.0, 8.0, 0.0]])
+    disagreement = ensemble_disagreement(policies, seen)
+    check_answered(disagreement, "ensemble_disagreement")
+    check_shape(disagreement, (3,), "one number for every observation.")
+    hint = "the variance across the policies, summed over the action's numbers, and its root."
+    check_close(disagreement, [5.0, 0.5, 0.0], hint)
+
+
+def test_ensemble_disagreement_of_one_mind(ensemble_disagreement):
+    """Policies that always do the same do not disagree, nor does a policy alone."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    seen = torch.tensor([[1.0, -2.0], [3.0, 5.0]])
+    for number in (1, 2, 5):
+        disagreement = ensemble_disagreement([torch.square] * number, seen)
+        check_answered(disagreement, "ensemble_disagreement")
+        check_close(
+            disagreement, [0.0, 0.0], "no distance from the mean: divide by the number of policies."
+        )
+
+
+# %% tags=["hidden"]
+def test_ensemble_disagreement_is_that_of_all_pairs(ensemble_disagreement):
+    """Its square is half the mean squared distance between two policies, over all pairs."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
+
+    generator = fresh_generator()
+    sizes = [(7, 5, 3, 4), (1, 4, 2, 3), (6, 3, 1, 2), (2, 6, 5, 9), (4, 2, 6, 1)]
+    for batch, observation_dim, action_dim, number in sizes:
+        mixings = torch.randn(number, observation_dim, action_dim, generator=generator)
+        policies = [lambda seen, mixing=mixing: (seen @ mixing).tanh() for mixing in mixings]
+        seen = torch.randn(batch, observation_dim, generator=generator)
+        disagreement = ensemble_disagreement(policies, seen.clone())
+        check_answered(disagreement, "ensemble_disagreement")
+        check_shape(disagreement, (batch,), "one number for every observation.")
+        acts = torch.stack([policy(seen) for policy in policies]).double()
+        pairs = (acts[:, None] - acts[None]).square().sum(dim=3).mean(dim=(0, 1))
+        hint = "root of the sum over the action's numbers of the variance across the policies."
+        check_close(disagreement, (pairs / 2).sqrt(), hint)
+
+
+def test_ensemble_disagreement_scales_with_the_actions(ensemble_disagreement):
+    """Where one policy in a row is off by d, it is d times a factor that the number of policies fixes."""
+    import math
+
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for number, action_dim in [(3, 4), (8, 2)]:
+        off = torch.randn(action_dim, generator=generator)
+        agree = torch.randn(5, action_dim, generator=generator)
+        policies = [lambda seen, own=agree: seen[:, 1:] @ own] * (number - 1)
+        policies.insert(1, lambda seen, own=agree, d=off: seen[:, 1:] @ own + seen[:, :1] * d)
+        seen = torch.randn(6, 6, generator=generator)
+        seen[:, 0] = torch.tensor([0.01, 0.3, 1.0, 5.0, 0.0, 80.0])
+        disagreement = ensemble_disagreement(policies, seen.clone())
+        check_answered(disagreement, "ensemble_disagreement")
+        # The variance of a one among zeros.
+        share = math.sqrt((1 / number) * (1 - 1 / number))
+        hint = (
+            "twice the distance is twice the disagreement: take the root of the summed variances."
+        )
+        expected = share * seen[:, 0] * off.norm()
+        check_close(disagreement, expected, hint, rtol=1e-3, atol=1e-3)
+
+
+def test_ensemble_disagreement_knows_no_other_rows(ensemble_disagreement):
+    """An observation has the same disagreement alone and in company, whatever the policies' order."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    mixings = torch.randn(5, 4, 3, generator=generator)
+    policies = [lambda seen, mixing=mixing: (seen @ mixing).sin() for mixing in mixings]
+    seen = torch.randn(9, 4, generator=generator) * torch.arange(1.0, 10).unsqueeze(1)
+    together = ensemble_disagreement(policies, seen.clone())
+    check_answered(together, "ensemble_disagreement")
+    for row in (0, 4, 8):
+        alone = ensemble_disagreement(policies[::-1], seen[row : row + 1].clone())
+        check_close(
+            alone, torch.as_tensor(together)[row : row + 1], "rows know nothing of each other."
+        )
+    acts = torch.stack([policy(seen) for policy in policies]).double()
+    spread = acts.var(dim=0, correction=0).sum(dim=1).sqrt()
+    check_close(together, spread, "all policies count the same.")
+
+
+# %% tags=["wrong"]
+def ensemble_disagreement__divides_by_one_less(policies, observations):
+    """The sum of squares is divided by one less than there are policies: take their mean."""
+    actions = torch.stack([policy(observations) for policy in policies])
+    return actions.var(dim=0, correction=1).sum(dim=1).sqrt()
+
+
+def ensemble_disagreement__forgets_the_root(policies, observations):
+    """The root is missing: this is in the square of the actions' unit."""
+    return _acts(policies, observations).var(dim=0, correction=0).sum(dim=1)
+
+
+def ensemble_disagreement__sums_the_deviations(policies, observations):
+    """Standard deviations are summed over the action's numbers: sum variances, then take the root."""
+    return _acts(policies, observations).std(dim=0, correction=0).sum(dim=1)
+
+
+def ensemble_disagreement__averages_over_the_action(policies, observations):
+    """The variance is averaged over the action's numbers: sum it."""
+    return _acts(policies, observations).var(dim=0, correction=0).mean(dim=1).sqrt()
+
+
+def ensemble_disagreement__takes_the_largest_number(policies, observations):
+    """Only the number of the action with the largest variance counts: all of them do."""
+    return _acts(policies, observations).std(dim=0, correction=0).amax(dim=1)
+
+
+def ensemble_disagreement__looks_at_the_first_number(policies, observations):
+    """Only the first number of the action is compared: all of them count."""
+    return _acts(policies, observations)[:, :, 0].std(dim=0, correction=0)
+
+
+def ensemble_disagreement__spreads_over_the_action(policies, observations):
+    """The variance is taken over the numbers of an action: take it across the policies."""
+    return _acts(policies, observations).var(dim=2, correction=0).sum(dim=0).sqrt()
+
+
+def ensemble_disagreement__spreads_over_the_batch(policies, observations):
+    """The variance is taken over the observations: take it across the policies."""
+    spread = _acts(policies, observations).var(dim=1, correction=0).sum().sqrt()
+    return spread.repeat(len(observations))
+
+
+def ensemble_disagreement__averages_distances(policies, observations):
+    """The mean distance from the mean action: take the root of the mean square."""
+    actions = _acts(policies, observations)
+    return (actions - actions.mean(dim=0)).norm(dim=2).mean(dim=0)
+
+
+def ensemble_disagreement__measures_from_the_first(policies, observations):
+    """Distances are measured from the first policy: measure from the mean of all."""
+    actions = _acts(policies, observations)
+    return (actions - actions[0]).square().mean(dim=0).sum(dim=1).sqrt()
+
+
+def ensemble_disagreement__takes_the_largest_distance(policies, observations):
+    """The policy that is farthest off decides: all count the same."""
+    actions = _acts(policies, observations)
+    return (actions - actions.mean(dim=0)).norm(dim=2).amax(dim=0)
+
+
+def ensemble_disagreement__compares_two(policies, observations):
+    """Only the first and the last policy are compared: all of them count."""
+    return (policies[0](observations) - policies[-1](observations)).norm(dim=1) / 2
+
+
+def ensemble_disagreement__averages_over_pairs(policies, observations):
+    """Squared distances of all pairs: they are twice the variance."""
+    actions = _acts(policies, observations)
+    return (actions[:, None] - actions).square().sum(dim=3).mean(dim=(0, 1)).sqrt()
+
+
+def ensemble_disagreement__sums_over_the_policies(policies, observations):
+    """Squares are summed over the policies: take their mean."""
+    actions = _acts(policies, observations)
+    return (actions - actions.mean(dim=0)).square().sum(dim=(0, 2)).sqrt()
+
+
+def ensemble_disagreement__divides_by_the_size(policies, observations):
+    """The disagreement is divided by the size of the action: it is in the action's unit."""
+    actions = _acts(policies, observations)
+    spread = actions.var(dim=0, correction=0).sum(dim=1).sqrt()
+    return spread / (actions.mean(dim=0).norm(dim=1) + 1e-6)
+
+
+def ensemble_disagreement__averages_over_the_batch(policies, observations):
+    """One number for the whole batch: every observation has its own."""
+    return _acts(policies, observations).var(dim=0, correction=0).sum(dim=1).mean().sqrt()
+
+
+def ensemble_disagreement__keeps_the_axis(policies, observations):
+    """A row for every number of the action: one number for every observation."""
+    return _acts(policies, observations).std(dim=0, correction=0)
+
+
+def _acts(policies, observations):
+    return torch.stack([policy(observations) for policy in policies])
+
+
+# %% tags=["right"]
+def ensemble_disagreement__by_distances_from_the_mean(policies, observations):
+    actions = torch.stack([policy(observations) for policy in policies])
+    return (actions - actions.mean(dim=0)).square().sum(dim=2).mean(dim=0).sqrt()
+
+
+def ensemble_disagreement__row_by_row(policies, observations):
+    spreads = []
+    for row in observations:
+        acts = [policy(row[None])[0] for policy in policies]
+        mean = sum(acts) / len(acts)
+        spreads.append(sum(((act - mean) ** 2).sum() for act in acts) / len(acts))
+    return torch.tensor(spreads).sqrt()
+
+
+def ensemble_disagreement__by_moments_in_float64(policies, observations):
+    first = second = 0.0
+    for policy in policies:
+        action = policy(observations).double()
+        first = first + action / len(policies)
+        second = second + action.square() / len(policies)
+    return (second - first.square()).sum(dim=1).clamp(min=0).sqrt().float()
+
+
+def ensemble_disagreement__by_numpy(policies, observations):
+    import numpy as np
+
+    actions = np.array([policy(observations).numpy() for policy in policies])
+    return torch.from_numpy(np.linalg.norm(actions.std(axis=0), axis=-1))
+
+
+def ensemble_disagreement__by_pairs(policies, observations):
+    actions = torch.stack([policy(observations) for policy in policies], dim=1)
+    apart = actions[:, :, None] - actions[:, None]
+    return torch.einsum("bijd,bijd->b", apart, apart).sqrt() / (2**0.5 * len(policies))
+
+
+def ensemble_disagreement__by_running_means(policies, observations):
+    mean = policies[0](observations)
+    squares = torch.zeros_like(mean)
+    for count, policy in enumerate(policies[1:], start=2):
+        action = policy(observations)
+        before = action - mean
+        mean = mean + before / count
+        squares = squares + before * (action - mean)
+    return (squares / len(policies)).sum(dim=-1) ** 0.5
+
+
+# %% [markdown] question="auroc" points=[1, 1, 3, 2, 2]
+# ### Question 8.4 · How good is a doubt?
+#
+# Write `auroc(scores, labels)`.
+#
+# - `scores` is `(number,)`. `labels` is `(number,)`, of booleans, and holds both kinds.
+# - Draw one of those whose label is true, and one of those whose label is false. Return the probability that the first has the higher score.
+#   Equal scores count as half.
+#
+# There may be thousands of scores.
+
+
+# %% tags=["solution"]
+def auroc(scores, labels):
+    """Return the probability that a true one scores higher than a false one."""
+    # BEGIN SOLUTION
+    rivals, _ = scores[~labels].sort()
+    candidates = scores[labels].contiguous()
+    below = torch.searchsorted(rivals, candidates)
+    not_above = torch.searchsorted(rivals, candidates, right=True)
+    return (below + not_above).double().mean() / (2 * len(rivals))
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_auroc_of_five_scores(auroc):
+    """Of the six pairs of a true one and a false one, the true one wins four and ties once."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    scores = torch.tensor([3.0, 1.0, 2.0, 5.0, 3.0])
+    chance = auroc(scores, torch.tensor([True, False, False, True, False]))
+    check_answered(chance, "auroc")
+    check_close(chance, 5.5 / 6, "count the pairs that a true one wins, and half of the ties.")
+    chance = auroc(scores, torch.tensor([False, True, True, False, False]))
+    check_close(chance, 0.0, "here every true one scores lower than every false one.")
+
+
+def test_auroc_of_a_score_that_knows_nothing(auroc):
+    """A score that is the same for all is as good as a coin: one half."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    chance = auroc(torch.full((7,), 2.5), torch.tensor([True] * 2 + [False] * 5))
+    check_answered(chance, "auroc")
+    check_close(chance, 0.5, "a tie counts as half.")
+
+
+# %% tags=["hidden"]
+def test_auroc_counts_pairs(auroc):
+    """With and without ties, it is the share of the pairs that a true one wins."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
+
+    generator = fresh_generator()
+    for number, true, levels in [(40, 9, 0), (31, 22, 4), (25, 1, 0), (18, 17, 3), (90, 30, 12)]:
+        scores = torch.randn(number, generator=generator)
+        labels = torch.randperm(number, generator=generator) < true
+        scores = scores + 0.7 * labels
+        if levels:
+            # Equal at the ends as well, where a curve begins.
+            scores = (levels * scores / 3).round().clamp(-2, 2)
+        chance = auroc(scores.clone(), labels.clone())
+        check_answered(chance, "auroc")
+        check_shape(chance, (), "return one number.")
+        wins = [
+            1.0 if t > f else 0.5 if t == f else 0.0
+            for t in scores[labels].tolist()
+            for f in scores[~labels].tolist()
+        ]
+        expected = sum(wins) / len(wins)
+        check_close(chance, expected, "the share of pairs in which the true one scores higher.")
+
+
+def test_auroc_of_thousands(auroc):
+    """With thousands of scores it agrees with scipy's rank test."""
+    import torch
+    from scipy.stats import mannwhitneyu
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    for scale in (0.0, 50.0):
+        labels = torch.rand(5000, generator=generator) < 0.03
+        labels[:2] = torch.tensor([True, False])
+        scores = torch.randn(5000, generator=generator) + labels
+        if scale:
+            scores = (scores * scale).round() / scale
+        chance = auroc(scores.clone(), labels.clone())
+        check_answered(chance, "auroc")
+        test = mannwhitneyu(scores[labels].numpy(), scores[~labels].numpy())
+        expected = float(test.statistic) / int(labels.sum()) / int((~labels).sum())
+        check_close(chance, expected, "the share of pairs in which the true one scores higher.")
+
+
+def test_auroc_knows_the_order_only(auroc):
+    """Only the order counts: any rising function leaves it, and a change of sign turns it round."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    labels = torch.rand(120, generator=generator) < 0.3
+    labels[:2] = torch.tensor([True, False])
+    # Quarters: their order survives the functions below, ties included.
+    scores = (4 * (torch.randn(120, generator=generator) + labels)).round() / 4
+    chance = auroc(scores.clone(), labels.clone())
+    check_answered(chance, "auroc")
+    plain = float(torch.as_tensor(chance))
+    for changed in (1000 * scores - 7e3, scores.double().exp(), scores**3 + scores):
+        hint = "compare scores with each other, and with nothing else."
+        check_close(auroc(changed, labels.clone()), plain, hint)
+    check_close(
+        auroc(-scores, labels.clone()), 1 - plain, "with the order turned round, it is one minus."
+    )
+    check_close(
+        auroc(scores.clone(), ~labels), 1 - plain, "with labels turned round, it is one minus."
+    )
+    order = torch.randperm(120, generator=generator)
+    check_close(auroc(scores[order], labels[order]), plain, "the order of the rows means nothing.")
+    shares = torch.stack([(scores[labels] > s).double().mean() for s in scores[~labels]])
+    ties = torch.stack([(scores[labels] == s).double().mean() for s in scores[~labels]])
+    check_close(plain, float((shares + ties / 2).mean()), "count the pairs, ties as half.")
+
+
+# %% tags=["wrong"]
+def auroc__loses_ties(scores, labels):
+    """Ties count nothing: they count as half."""
+    return (scores[labels][:, None] > scores[~labels]).double().mean()
+
+
+def auroc__wins_ties(scores, labels):
+    """Ties count as wins: they count as half."""
+    return (scores[labels][:, None] >= scores[~labels]).double().mean()
+
+
+def auroc__turns_the_order_round(scores, labels):
+    """This is the probability that the true one scores lower."""
+    return 1 - _pairs(scores, labels)
+
+
+def auroc__is_never_below_half(scores, labels):
+    """A score that is worse than a coin is made better than one: return what it is."""
+    return torch.maximum(_pairs(scores, labels), 1 - _pairs(scores, labels))
+
+
+def auroc__is_twice_that_minus_one(scores, labels):
+    """This goes from -1 to 1: a probability is between 0 and 1."""
+    return 2 * _pairs(scores, labels) - 1
+
+
+def auroc__divides_by_all_pairs(scores, labels):
+    """Wins are divided by the square of the number of scores: divide by the pairs of a true and a false one."""
+    true = int(labels.sum())
+    return _pairs(scores, labels) * true * (len(labels) - true) / len(labels) ** 2
+
+
+def auroc__compares_with_everybody(scores, labels):
+    """True ones are compared with all scores, their own included: compare with those of the false ones."""
+    apart = scores[labels][:, None] - scores
+    return (apart.sign() + 1).double().mean() / 2
+
+
+def auroc__compares_the_means(scores, labels):
+    """The means of the two kinds are compared: compare every pair."""
+    return (scores[labels].mean() > scores[~labels].mean()).double()
+
+
+def auroc__compares_with_the_mean(scores, labels):
+    """True ones are compared with the mean of the false ones: compare with every one of them."""
+    return (scores[labels] > scores[~labels].mean()).double().mean()
+
+
+def auroc__compares_with_the_median(scores, labels):
+    """This is the share of right answers at one threshold: the pairs are to be counted, at no threshold."""
+    return ((scores > scores.median()) == labels).double().mean()
+
+
+def auroc__takes_the_best_accuracy(scores, labels):
+    """This is the best share of right answers over all thresholds: it rises with the share of the larger kind."""
+    return ((scores[:, None] >= scores) == labels[:, None]).double().mean(dim=0).max()
+
+
+def auroc__averages_the_precision(scores, labels):
+    """This is the average precision, which depends on how rare true ones are."""
+    ranked = labels[scores.argsort(descending=True)].double()
+    precision = ranked.cumsum(dim=0) / torch.arange(1, len(ranked) + 1)
+    return precision[ranked > 0].mean()
+
+
+def auroc__breaks_ties_by_position(scores, labels):
+    """Equal scores get different ranks, by their place in the tensor: they count as half."""
+    ranks = scores.argsort(stable=True).argsort().double() + 1
+    true, false = int(labels.sum()), int((~labels).sum())
+    return (ranks[labels].sum() - true * (true + 1) / 2) / (true * false)
+
+
+def auroc__counts_ranks_from_zero(scores, labels):
+    """Ranks are counted from zero, in a formula for ranks from one."""
+    from scipy.stats import rankdata
+
+    ranks = torch.from_numpy(rankdata(scores.numpy())) - 1
+    true, false = int(labels.sum()), int((~labels).sum())
+    return (ranks[labels].sum() - true * (true + 1) / 2) / (true * false)
+
+
+def auroc__pairs_neighbours(scores, labels):
+    """The first true one is compared with the first false one, and so on: compare every pair."""
+    number = min(int(labels.sum()), int((~labels).sum()))
+    apart = scores[labels][:number] - scores[~labels][:number]
+    return (apart.sign() + 1).double().mean() / 2
+
+
+def auroc__assumes_a_bell(scores, labels):
+    """This takes both kinds to be normally distributed: count the pairs."""
+    true, false = scores[labels].double(), scores[~labels].double()
+    spread = (true.var(correction=0) + false.var(correction=0)).sqrt() + 1e-9
+    return torch.special.ndtr((true.mean() - false.mean()) / spread)
+
+
+def auroc__correlates(scores, labels):
+    """This is a correlation: count the pairs."""
+    both = torch.stack([scores.double(), labels.double()])
+    return torch.nan_to_num(torch.corrcoef(both)[0, 1], 0.0) / 2 + 0.5
+
+
+def auroc__misses_the_corner(scores, labels):
+    """The curve does not begin at (0, 0): add the threshold above all scores."""
+    thresholds = scores.unique().flip(0)
+    hits = (scores[labels] >= thresholds[:, None]).double().mean(dim=1)
+    alarms = (scores[~labels] >= thresholds[:, None]).double().mean(dim=1)
+    return torch.trapezoid(hits, alarms)
+
+
+def auroc__climbs_in_steps(scores, labels):
+    """The area is made of rectangles, so that a tie counts in full: use trapezoids."""
+    thresholds = scores.unique().flip(0)
+    hits = (scores[labels] >= thresholds[:, None]).double().mean(dim=1)
+    alarms = (scores[~labels] >= thresholds[:, None]).double().mean(dim=1)
+    return (hits * alarms.diff(prepend=torch.zeros(1))).sum()
+
+
+def _pairs(scores, labels):
+    apart = scores[labels][:, None] - scores[~labels]
+    return (apart.sign() + 1).double().mean() / 2
+
+
+# %% tags=["right"]
+def auroc__by_all_pairs(scores, labels):
+    true, false = scores[labels].unsqueeze(1), scores[~labels].unsqueeze(0)
+    return ((true > false).double() + 0.5 * (true == false).double()).mean()
+
+
+def auroc__by_ranks(scores, labels):
+    from scipy.stats import rankdata
+
+    ranks = torch.from_numpy(rankdata(scores.numpy()))
+    true, false = int(labels.sum()), int((~labels).sum())
+    return (ranks[labels].sum() - true * (true + 1) / 2) / (true * false)
+
+
+def auroc__by_the_curve(scores, labels):
+    """The area under hits against false alarms, hence the name."""
+    thresholds = torch.cat([scores.new_tensor([float("inf")]), scores.unique().flip(0)])
+    hits = (scores[labels] >= thresholds[:, None]).double().mean(dim=1)
+    alarms = (scores[~labels] >= thresholds[:, None]).double().mean(dim=1)
+    return torch.trapezoid(hits, alarms)
+
+
+def auroc__in_loops(scores, labels):
+    true = sorted(scores[labels].tolist())
+    false = sorted(scores[~labels].tolist())
+    wins, below, upto = 0.0, 0, 0
+    for own in true:
+        while below < len(false) and false[below] < own:
+            below += 1
+        upto = max(upto, below)
+        while upto < len(false) and false[upto] <= own:
+            upto += 1
+        wins += (below + upto) / 2
+    return wins / (len(true) * len(false))
+
+
+def auroc__by_numpy(scores, labels):
+    import numpy as np
+
+    scores, labels = scores.numpy(), labels.numpy()
+    true, false = scores[labels], np.sort(scores[~labels])
+    ties = np.searchsorted(false, true, "left") + np.searchsorted(false, true, "right")
+    return float(ties.mean() / 2 / len(false))
+
+
+def auroc__by_counting_levels(scores, labels):
+    levels, which = scores.unique(return_inverse=True)
+    true = torch.bincount(which[labels], minlength=len(levels)).double()
+    false = torch.bincount(which[~labels], minlength=len(levels)).double()
+    below = false.cumsum(dim=0) - false
+    return (true * (below + false / 2)).sum() / (true.sum() * false.sum())
+
+
+def auroc__by_scipy(scores, labels):
+    from scipy.stats import mannwhitneyu
+
+    true, false = scores[labels].numpy(), scores[~labels].numpy()
+    return mannwhitneyu(true, false, method="asymptotic").statistic / (len(true) * len(false))
+
+
+# %% [markdown] question="fit_threshold" points=[1, 1, 3, 2, 1]
+# ### Question 8.5 · A threshold that one can afford
+#
+# Write `fit_threshold(scores, budget)`.
+#
+# - `scores` is `(number,)`: doubts that were seen. `budget` is a share, between 0 and 1, both included.
+# - Return the **smallest of the scores** for which at most the share `budget` of all scores lie **strictly above** it.
+#
+# Scores may be equal. With a budget of 0, nothing lies above the threshold.
+
+
+# %% tags=["solution"]
+def fit_threshold(scores, budget):
+    """Return the smallest of the scores that has at most the share `budget` above it."""
+    # BEGIN SOLUTION
+    ranked, _ = scores.sort()
+    above = len(ranked) - torch.searchsorted(ranked, ranked, right=True)
+    return ranked[above <= budget * len(ranked)][0]
+    # END SOLUTION
+
+
+# %% tags=["public"]
+def test_fit_threshold_of_eight_scores(fit_threshold):
+    """Of eight scores, a quarter may lie above the threshold: two."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    scores = torch.tensor([0.7, 0.2, 0.9, 0.4, 0.1, 0.6, 0.3, 0.5])
+    for budget, expected in [(0.25, 0.6), (0.3, 0.6), (0.0, 0.9), (1.0, 0.1)]:
+        threshold = fit_threshold(scores, budget)
+        check_answered(threshold, "fit_threshold")
+        hint = f"with budget {budget}, at most {int(8 * budget)} of 8 may lie above, and no fewer need to."
+        check_close(threshold, expected, hint)
+
+
+def test_fit_threshold_of_equal_scores(fit_threshold):
+    """Equal scores lie above a threshold together, or not at all."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    threshold = fit_threshold(torch.tensor([3.0, 1.0, 3.0, 2.0, 3.0]), 0.5)
+    check_answered(threshold, "fit_threshold")
+    check_close(threshold, 3.0, "above 2 there would be three of five: more than half.")
+
+
+# %% tags=["hidden"]
+def test_fit_threshold_is_the_smallest_that_keeps_to_the_budget(fit_threshold):
+    """With and without ties, no more lie above than the budget allows, and no smaller score will do."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
+
+    generator = fresh_generator()
+    for number, levels in [(60, 0), (37, 5), (200, 0), (100, 9), (3, 0), (1, 0)]:
+        scores = 4 * torch.randn(number, generator=generator) - 3
+        if levels:
+            scores = (scores * levels / 8).round()
+        for allowed in {0, number // 10, number // 3, number // 2, number - 1, number}:
+            # Half a score to spare, so that rounding decides nothing.
+            budget = min((allowed + 0.5) / number, 1.0)
+            threshold = fit_threshold(scores.clone(), budget)
+            check_answered(threshold, "fit_threshold")
+            check_shape(threshold, (), "return one number.")
+            candidates = sorted(scores.tolist())
+            fits = [c for c in candidates if sum(s > c for s in candidates) <= allowed]
+            hint = (
+                f"of {number} scores, at most {allowed} may lie strictly above it, and it is the smallest "
+                "such score."
+            )
+            check_close(threshold, min(fits), hint)
+
+
+def test_fit_threshold_uses_its_budget_up(fit_threshold):
+    """Where a share of the scores is exactly the budget, that many may lie above."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    generator = fresh_generator()
+    # Powers of two: these shares are exact numbers.
+    for number, allowed in [(64, 16), (32, 1), (16, 8), (128, 0), (8, 8), (4, 3)]:
+        scores = torch.randperm(number, generator=generator) * 0.25
+        threshold = fit_threshold(scores, allowed / number)
+        check_answered(threshold, "fit_threshold")
+        expected = 0.25 * max(number - 1 - allowed, 0)
+        hint = f"exactly {allowed} of {number} scores may lie strictly above it."
+        check_close(threshold, expected, hint)
+
+
+def test_fit_threshold_is_one_of_the_scores(fit_threshold):
+    """Whatever the budget, it is a score that was seen, also where scores lie far apart."""
+    import torch
+
+    from imitation_lab.testing import check_answered, fresh_generator
+
+    generator = fresh_generator()
+    scores = torch.randn(23, generator=generator).exp() * 10.0 ** torch.arange(-3, 20).remainder(6)
+    given = scores.clone()
+    for budget in (0.0, 0.03, 0.11, 0.37, 0.5, 0.71, 0.99, 1.0):
+        threshold = fit_threshold(scores, budget)
+        check_answered(threshold, "fit_threshold")
+        nearest = (given - float(threshold)).abs() / given
+        assert float(nearest.min()) < 1e-5, (
+            "the threshold is none of the scores: do not interpolate."
+        )
+        share = float((given > given[nearest.argmin()]).double().mean())
+        assert share <= budget, (
+            f"{100 * share:.0f} % lie above it, with a budget of {100 * budget:.0f} %."
+        )
+        assert torch.equal(scores, given), "the scores were changed in place: make a new tensor."
+
+
+# %% tags=["wrong"]
+def fit_threshold__interpolates(scores, budget):
+    """The threshold lies between two scores: return one of them."""
+    return torch.quantile(scores, 1 - budget)
+
+
+def fit_threshold__takes_the_nearest_quantile(scores, budget):
+    """The nearest quantile may let more lie above than the budget allows."""
+    return torch.quantile(scores, 1 - budget, interpolation="nearest")
+
+
+def fit_threshold__takes_the_higher_quantile(scores, budget):
+    """A quantile among number - 1 gaps is not a share of the scores: count how many lie above."""
+    return torch.quantile(scores, 1 - budget, interpolation="higher")
+
+
+def fit_threshold__spends_the_budget_below(scores, budget):
+    """The budget is the share below the threshold: it is the share above."""
+    return _threshold(scores, 1 - budget)
+
+
+def fit_threshold__counts_itself(scores, budget):
+    """The threshold itself counts as above: only scores strictly above it do."""
+    above = (scores >= scores[:, None]).double().mean(dim=1)
+    fits = above <= budget
+    return scores[fits].min() if fits.any() else scores.max()
+
+
+def fit_threshold__is_one_too_low(scores, budget):
+    """One more score lies above than the budget allows."""
+    ranked = scores.sort(descending=True).values
+    return ranked[min(int(budget * len(ranked)) + 1, len(ranked) - 1)]
+
+
+def fit_threshold__is_one_too_high(scores, budget):
+    """One score fewer lies above than the budget allows: take the smallest that keeps to it."""
+    ranked = scores.sort(descending=True).values
+    return ranked[max(int(budget * len(ranked)) - 1, 0)]
+
+
+def fit_threshold__rounds_the_number(scores, budget):
+    """The allowed number is rounded, up as well: at most that share may lie above."""
+    ranked = scores.sort(descending=True).values
+    return ranked[min(round(budget * len(ranked) + 0.01), len(ranked) - 1)]
+
+
+def fit_threshold__forgets_ties(scores, budget):
+    """Equal scores are counted once: each of them counts."""
+    return _threshold(scores.unique(), budget)
+
+
+def fit_threshold__takes_a_share_of_the_range(scores, budget):
+    """A share of the range between the smallest and the largest: take a share of their number."""
+    edge = scores.max() - budget * (scores.max() - scores.min())
+    return scores[scores >= edge].min()
+
+
+def fit_threshold__takes_the_largest(scores, budget):
+    """The largest score lets nothing lie above: take the smallest that keeps to the budget."""
+    return scores.max()
+
+
+def fit_threshold__assumes_a_bell(scores, budget):
+    """This takes the scores to be normally distributed: count them."""
+    spread = scores.std(correction=0).double()
+    share = torch.tensor(1 - budget, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
+    return (scores.mean() + spread * torch.special.ndtri(share)).float()
+
+
+def fit_threshold__does_not_sort(scores, budget):
+    """The score at a place of the tensor is taken: sort the scores first."""
+    return scores[min(int((1 - budget) * len(scores)), len(scores) - 1)]
+
+
+def fit_threshold__takes_the_next_higher(scores, budget):
+    """The score above the threshold is taken: nothing larger than the smallest that will do."""
+    threshold = _threshold(scores, budget)
+    higher = scores[scores > threshold]
+    return higher.min() if len(higher) else threshold
+
+
+def fit_threshold__uses_the_whole_budget(scores, budget):
+    """More than the budget lies above where scores are equal, or the number does not fit: at most that share may."""
+    above = (scores > scores[:, None]).double().mean(dim=1)
+    fits = above >= budget
+    return scores[fits].max() if fits.any() else scores.min()
+
+
+def fit_threshold__sorts_in_place(scores, budget):
+    """The scores are sorted in place: make a new tensor."""
+    scores.copy_(scores.sort().values)
+    return _threshold(scores, budget)
+
+
+def fit_threshold__returns_the_place(scores, budget):
+    """This is where the threshold stands in the sorted scores: return the score."""
+    return (scores.sort().values == _threshold(scores, budget)).nonzero()[0, 0]
+
+
+def _threshold(scores, budget):
+    above = (scores > scores[:, None]).double().mean(dim=1)
+    return scores[above <= budget].min()
+
+
+# %% tags=["right"]
+def fit_threshold__by_counting_pairs(scores, budget):
+    above = (scores[None, :] > scores[:, None]).sum(dim=1)
+    return torch.where(above <= budget * len(scores), scores, torch.inf).min()
+
+
+def fit_threshold__by_place(scores, budget):
+    ranked = scores.sort(descending=True).values
+    return ranked[min(math.floor(budget * len(ranked)), len(ranked) - 1)]
+
+
+def fit_threshold__by_kthvalue(scores, budget):
+    allowed = min(int(budget * len(scores)), len(scores) - 1)
+    return scores.kthvalue(len(scores) - allowed).values
+
+
+def fit_threshold__by_going_down(scores, budget):
+    best = scores.max()
+    for candidate in sorted(scores.tolist(), reverse=True):
+        if int((scores > candidate).sum()) / len(scores) > budget:
+            break
+        best = candidate
+    return torch.as_tensor(best)
+
+
+def fit_threshold__by_going_up(scores, budget):
+    import bisect
+
+    ranked = sorted(scores.double().tolist())
+    lowest = 0
+    while (len(ranked) - bisect.bisect_right(ranked, ranked[lowest])) / len(ranked) > budget:
+        lowest += 1
+    return torch.tensor(ranked[lowest])
+
+
+def fit_threshold__by_numpy(scores, budget):
+    import numpy as np
+
+    values, counts = np.unique(scores.numpy(), return_counts=True)
+    above = counts.sum() - counts.cumsum()
+    return torch.as_tensor(values[np.argmax(above <= budget * counts.sum())])
