@@ -17,7 +17,7 @@ from imitation_lab.envs import Fork, Racetrack
 from imitation_lab.training import TrainingRun
 from imitation_lab.types import Dataset
 from imitation_lab.widgets.base import CourseWidget
-from imitation_lab.widgets.cockpit_figure import describe_session, plot_session
+from imitation_lab.widgets.cockpit_figure import describe_session, is_usual, plot_session
 from imitation_lab.widgets.cockpit_sessions import (
     Session,
     corrections_of,
@@ -189,8 +189,9 @@ class Cockpit(CourseWidget, front_end="cockpit"):
     @property
     def shown(self) -> Session | None:
         """The drive in the static picture: the last one, or a recorded one where there is none."""
-        drives = self._sessions or recorded_supervision(self.task.name)
-        return drives[-1] if drives else None
+        if self._sessions:
+            return self._sessions[-1]
+        return recorded_supervision(self.task.name)[-1] if is_usual(self.task) else None
 
     def describe(self) -> str:
         """Return in words what the picture shows."""

@@ -115,6 +115,13 @@ def _shade(axes: Axes, seconds: Float[Tensor, "time"], session: Session) -> None
     )  # fmt: skip
 
 
+def is_usual(task: Fork | Racetrack) -> bool:
+    """Tell whether a road is where it usually is, so that a recorded drive lies on it."""
+    if isinstance(task, Fork):
+        return task.angle == Fork.angle
+    return (task.radius, task.bump) == (Racetrack.radius, Racetrack.bump)
+
+
 def states_of(
     task: Fork | Racetrack, observations: Float[Tensor, "time dim"]
 ) -> Float[Tensor, "time state_dim"]:

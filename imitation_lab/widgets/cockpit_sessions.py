@@ -13,8 +13,8 @@ from torch import Tensor
 
 from imitation_lab.files import write_atomically
 from imitation_lab.types import Dataset, Ending
+from imitation_lab.widgets.recorded import recorded_path
 
-RECORDED = Path(__file__).resolve().parents[2] / "assets" / "recorded"
 STEPS = ("observations", "actions", "policy_actions", "engaged", "doubt")  # one row for every step
 
 
@@ -171,10 +171,14 @@ def _result(weights: str, sessions: Sequence[Session]) -> dict[str, Any]:
 
 
 def recorded_supervision(task_name: str) -> list[Session]:
-    """Return drives that were supervised once and for all, for where no browser runs.
+    """Return drives that were supervised once and for all, for those who read without a browser.
 
-    Returns:
-        An empty list where there are none of this task.
+    A scripted hand supervised five policies that had been cloned from the simulated driver.
+
+    Args:
+        task_name: ``"racetrack"``.
+
+    Raises:
+        ValueError: If there are no drives of such a task.
     """
-    path = RECORDED / f"supervision_{task_name}.npz"
-    return load_sessions(path, task_name) if path.exists() else []
+    return load_sessions(recorded_path(f"supervision_{task_name}.npz"), task_name)

@@ -30,18 +30,18 @@ function makePolicy(sizes, actionDim, take) {
   const done = takeScale(actionDim);
   return (observation) => {
     let values = observation.map((value, i) => (value - seen.mean[i]) / seen.scale[i]);
-    layers.forEach((layer, i) => {
-      values = applyLayer(layer, values);
-      if (i < layers.length - 1) values = values.map((value) => Math.max(0, value));
-    });
+    layers.forEach((layer, i) => (values = applyLayer(layer, values, i < layers.length - 1)));
     return Array.from(done.mean, (mean, i) => values[i] * done.scale[i] + mean);
   };
 }
 
-function applyLayer({ weights, biases }, values) {
-  const result = Float64Array.from(biases);
-  for (let row = 0, at = 0; row < result.length; row++)
-    for (let column = 0; column < values.length; column++) result[row] += weights[at++] * values[column];
+function applyLayer({ weights, biases }, values, rectified) {
+  const result = new Float64Array(biases.length);
+  for (let row = 0, at = 0; row < result.length; row++) {
+    let sum = biases[row];
+    for (let column = 0; column < values.length; column++) sum += weights[at++] * values[column];
+    result[row] = rectified ? Math.max(0, sum) : sum;
+  }
   return result;
 }
 
