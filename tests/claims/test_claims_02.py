@@ -266,20 +266,24 @@ def commands(actor, data):
 
 
 @pytest.mark.parametrize("count", [11, 31, 101])
+@pytest.mark.long
 def test_three_drives_of_four_reach_the_goal(rate, count):
     assert rate(count) == pytest.approx(0.75, abs=0.1)
 
 
+@pytest.mark.long
 def test_the_gaussian_manages_one_in_two(rate):
     assert 0.35 < rate("Gaussian") < 0.65
     assert rate(31) > rate("Gaussian") + 0.1
 
 
+@pytest.mark.long
 def test_between_11_and_101_bins_there_is_little_to_choose(rate):
     rates = [rate(count) for count in (11, 31, 101)]
     assert max(rates) - min(rates) < 0.12
 
 
+@pytest.mark.long
 def test_five_bins_do_no_better_than_the_gaussian(rate):
     assert rate(5) < rate("Gaussian") + 0.02
 
@@ -298,6 +302,7 @@ def passed_the_goal(evaluations):
     return count
 
 
+@pytest.mark.long
 def test_five_bins_crash_about_twice_as_often_and_drive_past_the_goal(drives):
     assert 1.3 < crashed(drives[5]) / crashed(drives[31]) < 3
     assert 1 / 16 < passed_the_goal(drives[5]) / 1000 < 1 / 5
@@ -325,17 +330,20 @@ def spread(notebook, actors, count):
         notebook.undiscretize = centre
 
 
+@pytest.mark.long
 def test_centres_drive_as_well_as_places_drawn_within_the_bin(notebook, actors, rate):
     assert spread(notebook, actors, 31) == pytest.approx(rate(31), abs=0.1)
     assert rate(5) > spread(notebook, actors, 5) - 0.05
 
 
+@pytest.mark.long
 def test_next_to_nothing_is_clamped(demonstrations, actors):
     for data, actor in zip(demonstrations, actors[31], strict=True):
         numbers = actor.action_normalizer.normalize(data.actions)
         assert (numbers.abs() > 3).float().mean() < 2e-3
 
 
+@pytest.mark.long
 def test_one_command_in_five_is_straight_on_where_the_drivers_choose(demonstrations, actors):
     found = [commands(*pair) for pair in zip(actors[31], demonstrations, strict=True)]
     pooled = torch.cat(found)
@@ -352,17 +360,20 @@ def test_drivers_go_straight_on_just_before_they_choose(demonstrations):
         assert (before.abs() < 0.25).float().mean() > 0.95
 
 
+@pytest.mark.long
 def test_a_colder_policy_succeeds_more_often_and_a_warmer_one_less(rate):
     assert rate("T = 0.25") > rate("T = 1") + 0.05
     assert rate("T = 1") > rate("T = 2") + 0.05
     assert rate("T = 2") > rate("T = 4") + 0.05
 
 
+@pytest.mark.long
 def test_nearly_nine_in_ten_cold_drives_reach_the_goal_and_fewer_than_half_of_the_warm_ones(rate):
     assert rate("T = 0.25") > 0.85
     assert rate("T = 4") < 0.5
 
 
+@pytest.mark.long
 def test_a_cold_policy_still_passes_on_both_sides(drives):
     for evaluation in drives["T = 0.25"]:
         rollouts = evaluation.rollouts
@@ -372,10 +383,12 @@ def test_a_cold_policy_still_passes_on_both_sides(drives):
         assert 0.15 < left.float().mean() < 0.85
 
 
+@pytest.mark.long
 def test_chunks_of_eight_succeed_less_than_a_third_of_the_time(rate):
     assert rate("chunks") < 1 / 3
 
 
+@pytest.mark.long
 def test_each_command_of_a_chunk_has_both_sides_but_no_chunk_keeps_to_one(demonstrations, actors):
     for actor, data in zip(actors["chunks"], demonstrations, strict=True):
         deciding = ForkDriver(Fork()).is_deciding(data.observations)

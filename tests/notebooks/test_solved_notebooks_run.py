@@ -1,6 +1,8 @@
-"""Every solved notebook, run from top to bottom as an instructor would, with nothing left out."""
+"""Every solved notebook, run from top to bottom as an instructor would.
 
-from pathlib import Path
+By default with short trainings; those marked `long` leave nothing out.
+"""
+
 from types import SimpleNamespace
 
 import pytest
@@ -12,12 +14,17 @@ SOLVED = sorted((PROJECT / "solutions").glob("*.ipynb"))
 LONGEST = 120  # CPU seconds: one thread trains, so an idle machine needs about as much wall time
 
 
-@pytest.fixture(scope="module", params=SOLVED, ids=lambda path: path.stem)
-def finished(request, tmp_path_factory):
+RUNS = [
+    *(pytest.param(path, "1", id=f"{path.stem}-fast") for path in SOLVED),
+    *(pytest.param(path, "", id=path.stem, marks=pytest.mark.long) for path in SOLVED),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(path, fast, tmp_path_factory):
     """A solved notebook with its outputs, and the CPU seconds that its kernel used."""
-    path: Path = request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("IMITATION_LAB_FAST", raising=False)
+        patch.setenv("IMITATION_LAB_FAST", fast)
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         notebook = read_to_run(path)
         notebook.cells.append(new_code_cell("import time; print(time.process_time())"))
@@ -25,6 +32,9 @@ def finished(request, tmp_path_factory):
     clock = notebook.cells.pop()
     seconds = float(clock.outputs[0].text)
     return SimpleNamespace(name=path.stem, cells=notebook.cells, seconds=seconds)
+
+
+each_run = pytest.mark.parametrize(("path", "fast"), RUNS, scope="module")
 
 
 def outputs(notebook, kind):
@@ -37,10 +47,12 @@ def printed(notebook, stream):
     return "".join(output.text for output in every if output.get("name") == stream)
 
 
+@each_run
 def test_it_does_not_keep_students_waiting(finished):
     assert finished.seconds < LONGEST
 
 
+@each_run
 def test_all_checks_pass_hidden_ones_too(finished):
     checks = [cell for cell in finished.cells if cell.source.startswith("grader.check(")]
     texts = [output.data["text/plain"] for cell in checks for output in cell.outputs]
@@ -48,6 +60,7 @@ def test_all_checks_pass_hidden_ones_too(finished):
     assert all("passed" in text and "fail" not in text.lower() for text in texts), texts
 
 
+@each_run
 def test_every_picture_is_described(finished):
     pictures = outputs(finished, "image/png")
     described = [text for text in outputs(finished, "text/html") if "<img" in text]
@@ -55,6 +68,7 @@ def test_every_picture_is_described(finished):
     assert all('alt="' in text and 'alt=""' not in text for text in described)
 
 
+@each_run
 def test_progress_bars_keep_their_final_state(finished):
     bars = printed(finished, "stdout")
     if "steps" in bars:
