@@ -54,6 +54,7 @@ def assign(
     shutil.copy(source / _CONFIGURATION, workshop)
     (workshop / "requirements.txt").write_text("\n".join(_requirements(project)) + "\n")
     _copy_library(notebook, set(due), project / "imitation_lab", workshop / "imitation_lab")
+    _copy_recorded(project / "assets" / "recorded", workshop / "imitation_lab" / "recorded")
     master, results = workshop / f"{notebook.name}.ipynb", workshop / "results"
     nbformat.write(make_master(notebook), master)
     _run_otter(notebook, master, results)
@@ -99,6 +100,13 @@ def _copy_library(notebook: Notebook, due: set[str], library: Path, copy: Path) 
         else:
             problem = f"the header's `answers` names {module}, which imitation_lab does not have."
             raise BuildError(notebook.path.name, problem, "Correct the name, or add the module.")
+
+
+def _copy_recorded(recorded: Path, copy: Path) -> None:
+    """Put what was recorded in a browser where an installed library has it."""
+    copy.mkdir()
+    for path in sorted(recorded.glob("*.npz")):
+        shutil.copy(path, copy)
 
 
 def _read_tests(folder: Path) -> dict[str, str]:

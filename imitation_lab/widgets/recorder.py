@@ -142,7 +142,9 @@ class Recorder(CourseWidget, front_end="recorder"):
             for number, trajectory in enumerate(loaded.trajectories)
         }
 
-    def _hear(self, widget: Any, message: dict[str, Any], buffers: Sequence[bytes]) -> None:
+    def _hear(
+        self, widget: Any, message: dict[str, Any], buffers: Sequence[bytes | memoryview]
+    ) -> None:
         """Take in what the browser says: a drive that ended, or one that is to be deleted."""
         identity = str(message["id"])
         if message["kind"] == "drive" and identity not in self._kept:

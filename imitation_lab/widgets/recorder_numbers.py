@@ -39,7 +39,7 @@ def drives_sentence(trajectories: Sequence[Trajectory], time_step: float) -> str
 
 def read_drive(
     message: dict[str, Any],
-    buffers: Sequence[bytes],
+    buffers: Sequence[bytes | memoryview],
     task: Fork | Racetrack,
     generator: Generator,
 ) -> Trajectory:
@@ -66,7 +66,7 @@ def read_drive(
     return trajectory
 
 
-def _rows(buffer: bytes, count: int, size: int) -> Float[Tensor, "count size"]:
+def _rows(buffer: bytes | memoryview, count: int, size: int) -> Float[Tensor, "count size"]:
     numbers = np.frombuffer(buffer, dtype="<f4")
     if numbers.size != count * size:
         raise ValueError(

@@ -79,6 +79,7 @@ export function makeDriving({ plan, starts, drives, settings, road, hold, say, t
     const pose = vehicle.poseOf(states.at(-1), owed);
     road.place(pose);
     road.crash(over?.ending === "failure" ? pose : null);
+    road.node.dataset.shows = now ? "drive" : over ? "end" : "start";
     const places = [...states.slice(0, -1), [pose.x, pose.y]].map(road.pixels().at);
     road.parts.trail.setAttribute("d", linePath(places));
   };
