@@ -2,6 +2,7 @@
 
 from imitation_lab.widgets.bins import ChooseTheBins
 from imitation_lab.widgets.cockpit import Cockpit
+from imitation_lab.widgets.cockpit_sessions import Session, corrections_of, recorded_supervision
 from imitation_lab.widgets.components import DragTheComponents
 from imitation_lab.widgets.flow import FlowScene, FollowTheFlow
 from imitation_lab.widgets.modes import DragTheModes
@@ -20,5 +21,8 @@ __all__ = [
     "FlowScene",
     "FollowTheFlow",
     "Recorder",
+    "Session",
+    "corrections_of",
     "recorded_drives",
+    "recorded_supervision",
 ]

@@ -66,13 +66,14 @@ class Cockpit(CourseWidget, front_end="cockpit"):
 
     threshold = traitlets.Float(None, allow_none=True).tag(sync=True)
     driver = traitlets.Int(0).tag(sync=True)
-    pace = traitlets.Float(0.4, min=0.05, max=2.0).tag(sync=True)
+    pace = traitlets.Float(0.4, min=0.05, max=8).tag(sync=True)
 
     plan: traitlets.Dict = traitlets.Dict(read_only=True).tag(sync=True)
     starts = traitlets.Bytes(read_only=True).tag(sync=True)
     network: traitlets.Dict = traitlets.Dict(read_only=True).tag(sync=True)
     weights = traitlets.Bytes(read_only=True).tag(sync=True)
     results: traitlets.List = traitlets.List(read_only=True).tag(sync=True)
+    receipt: traitlets.Dict = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -162,9 +163,10 @@ class Cockpit(CourseWidget, front_end="cockpit"):
                     read_session(rows, dims, content["ending"], content["weights"])
                 )
                 self._keep()
-            self.send({"kind": "saved", "id": content["id"]})
+            trouble = ""
         except (OSError, ValueError) as error:
-            self.send({"kind": "trouble", "id": content["id"], "text": str(error)})
+            trouble = str(error)
+        self.set_trait("receipt", {"id": content["id"], "trouble": trouble})
 
     def _checked(
         self, policies: Sequence[PhysicalPolicy | TrainingRun]

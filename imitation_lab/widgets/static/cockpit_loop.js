@@ -89,10 +89,10 @@ function nextStart(model, plan, waiting) {
 function makeMail(model) {
   const state = { waiting: 0, trouble: "", kernel: typeof model.send === "function" };
   const sent = new Set();
-  const hear = ({ kind, id, text = "" }) => {
+  const hear = ({ id, trouble }) => {
     if (!sent.delete(id)) return; // another view's
     state.waiting = sent.size;
-    state.trouble = kind === "trouble" ? text : "";
+    state.trouble = trouble;
   };
   const post = (content, ...buffers) => {
     if (!state.kernel) return;
@@ -110,11 +110,11 @@ function followKernel({ model, mail, load, redraw }) {
     load();
     redraw();
   });
-  const hear = (content) => {
-    mail.hear(content);
+  const hear = () => {
+    mail.hear(model.get("receipt"));
     redraw();
   };
-  const listeners = { "change:weights": reload, "change:results": redraw, "msg:custom": hear };
+  const listeners = { "change:weights": reload, "change:results": redraw, "change:receipt": hear };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   return () => {
     for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
