@@ -146,7 +146,7 @@ def open_widget(pages) -> Iterator[Callable[..., WidgetPage]]:
         watched.append(page)
         for event, listener in listeners.items():
             page.on(event, listener)
-        return WidgetPage(page, widget or DragTheModes())
+        return WidgetPage(page, DragTheModes() if widget is None else widget)
 
     yield open_
     for page in watched:
