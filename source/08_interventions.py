@@ -12,11 +12,91 @@
 
 # %% [markdown]
 # # 8 · Interventions and collecting demonstrations
+#
+# Notebook 7 ended well: DAgger lets the policy drive, asks the expert what should have been done, and the drift is gone. But try it as the expert. You sit in the
+# passenger seat of a car that somebody else steers. Your job is to say, ten times a second, how you would turn the wheel, and nothing that you say has any effect.
+# The lecture puts it mildly:
+#
+# > *can be challenging to query expert when agent has control*
+#
+# And asks: *is there another way to collect corrective data?* There is. Give the expert a wheel. While all goes well the expert only watches. When the policy makes a
+# mistake, the expert **takes full control**, drives back to where things are fine, and lets go. What was done in between is a demonstration. It begins just where the
+# policy needs one. This is *human-gated DAgger*.
+#
+# Then people have to see the mistake in time, and the lecture asks the next question: *could you automatically detect when intervention is needed?*
+#
+# The last part steps back to the beginning of everything: where do demonstrations come from? You will give some.
+#
+# **When you have finished it, you can**
+#
+# - write a gated drive: who is at the wheel, and what is kept of it;
+# - say what a slow or absent-minded supervisor does to what is learnt;
+# - measure doubt in three ways, and say how good a doubt is;
+# - set a threshold by what you can afford;
+# - show states in which five policies agree, and are all wrong;
+# - compare ways to teach by the seconds that they cost a person;
+# - name three ways to collect demonstrations, and find the traces that they leave in the data.
+#
+# You need notebook 7 (covariate shift and DAgger), and notebook 1 (the mean of two drivers). The experiments take about two minutes on a laptop.
 
 # %%
 import math
+from dataclasses import replace
 
 import torch
+from matplotlib import pyplot as plt
+
+from imitation_lab.collection import demonstrate
+from imitation_lab.controller import PhysicalPolicy, RecedingHorizon
+from imitation_lab.corrections import as_function, learn_from_corrections
+from imitation_lab.dagger import aggregate, choose_labels, rollout_and_label
+from imitation_lab.envs import Fork, Racetrack
+from imitation_lab.envs.fork import POSITION
+from imitation_lab.evaluation import evaluate, pool
+from imitation_lab.experiment import clone
+from imitation_lab.experts import ForkDriver, RacetrackDriver, Supervisor
+from imitation_lab.plots import POLICY_LOOKS, plot_rollouts, show, use_course_style
+from imitation_lab.plots.gating import (
+    plot_crashes,
+    plot_doubt,
+    plot_doubt_along,
+    plot_driver,
+    plot_hands,
+    plot_learning,
+    plot_roc,
+)
+from imitation_lab.policies.mixture import MixturePolicy
+from imitation_lab.policies.regression import RegressionPolicy
+from imitation_lab.testing import check_answered
+from imitation_lab.training import TrainingSettings
+from imitation_lab.types import Ending
+from imitation_lab.widgets import Cockpit, Recorder, recorded_drives, recorded_supervision
+
+use_course_style()
+
+
+def answered(value, name):
+    """Return what your function returned, or say that its answer is still missing."""
+    check_answered(value, name)
+    return value
+
+
+def seeded(seed):
+    """Return a source of random numbers that begins at a seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+# %% [markdown]
+# ## Who drives?
+#
+# Begin with the wheel. At every step somebody holds it: the policy or the expert. Let a number say how dangerous things look, say, how far the vehicle is from the middle of
+# its lane. When should the expert take over, and when let go?
+#
+# The simplest rule has one threshold: the expert drives where the danger is above it. Before you go on: what will happen while the danger hangs about the threshold, and goes
+# up and down a little at every step?
+#
+# Every thermostat knows the remedy. It switches on below 19 degrees and off above 21, and in between it leaves things as they are. Two thresholds instead of one, and who
+# drives depends on who has driven: that is *hysteresis*.
 
 # %% [markdown] question="gate" points=[1, 1, 3, 1, 1]
 # ### Question 8.1 · Who drives now?
@@ -263,6 +343,57 @@ def gate__by_masks(score, engaged, low, high):
     return torch.logical_or(engages, torch.logical_and(engaged, ~lets_go))
 
 
+# %% [markdown]
+# Here is a danger that rises and falls once, seen by an eye that is never quite sure. The same eye decides twice: with one threshold in the middle, and with two.
+
+
+# %%
+def decide(scores, low, high):
+    """Return who drives at every moment of one episode, by your gate."""
+    engaged, decisions = torch.tensor([False]), []
+    for score in scores:
+        engaged = answered(gate(score.view(1), engaged, low, high), "gate")
+        decisions.append(engaged)
+    return torch.cat(decisions)
+
+
+def switches(decisions):
+    """Return how often the wheel changes hands."""
+    return int((decisions[1:] != decisions[:-1]).sum())
+
+
+# %% tags=["train"]
+times = torch.linspace(0, 1, 120)
+danger = (math.pi * times).sin() + 0.08 * torch.randn(120, generator=seeded(3))
+figure, panels = plt.subplots(1, 2, figsize=(11, 3), sharey=True)
+for axes, (low, high) in zip(panels, [(0.6, 0.6), (0.4, 0.8)], strict=True):
+    decisions = decide(danger, low, high)
+    plot_driver(axes, danger, decisions, low, high)
+    name = "one threshold" if low == high else "two thresholds"
+    axes.set_title(f"{name}: the wheel changes hands {switches(decisions)} times")
+panels[1].set_ylabel("")
+show(
+    figure,
+    alt="A noisy danger rises and falls. With one threshold the shaded bands, where the expert drives, break up at both ends. With two there is one band.",
+    caption="Shaded: the expert drives. Left, low and high are the same; right, they lie apart.",
+)
+
+# %% [markdown]
+# With one threshold the wheel changes hands again and again as the danger passes it. With two it changes hands twice. A person who is called to the wheel and sent away ten times within two
+# seconds will not come again.
+#
+# ## Human-gated DAgger
+#
+# The lecture's five steps:
+#
+# 1. Start to roll out the learned policy $\pi_\theta$: $s'_1, \hat a_1, \dots, s'_t$.
+# 2. The expert intervenes at time $t$, when the policy makes a mistake.
+# 3. The expert provides a (partial) demonstration $s'_t, a^*_t, \dots, s'_T$.
+# 4. Aggregate the new demonstrations with the existing data: $\mathcal D \leftarrow \mathcal D \cup \{(s'_i, a^*_i)\}$, $i \ge t$.
+# 5. Update the policy.
+#
+# Steps 4 and 5 are those of notebook 7. Steps 1 to 3 are yours. Our expert may also let go again before the end, and come back: a gate says at every step who drives.
+
 # %% [markdown] question="human_gated_rollout" points=[2, 1, 4, 3, 3, 2, 2, 3]
 # ### Question 8.2 · Whoever sees it takes over
 #
@@ -301,6 +432,8 @@ def human_gated_rollout(env, policy, expert, gate, generator, episodes=1):
         moved = env.advance(states, actions, generator)
         states = torch.where(running[:, None], moved, states)
         running = running & ~env.failed(states) & ~env.succeeded(states)
+        if not running.any():
+            break
     return torch.cat(seen), torch.cat(done)
     # END SOLUTION
 
@@ -1195,6 +1328,255 @@ def human_gated_rollout__in_one_table(env, policy, expert, gate, generator, epis
     return table.split([observations.shape[1], actions.shape[1]], dim=1)
 
 
+# %% [markdown]
+# ## A supervisor of flesh and blood
+#
+# Now somebody has to be the gate. Ours is simulated. `Supervisor` sees how near the vehicle is to the edge of its lane, wants the wheel where it is more than half way there, holds it
+# a *reaction time* later, and lets go when the vehicle is back near the middle. It can also *look away* now and then. While it looks away it sees nothing.
+#
+# The track, its driver and the first policy are those of notebook 7: one drive of two laps, 167 labels, 16.7 seconds of a person's time. The lane is 20 cm wide, and the vehicle covers 10 cm in every step
+# of a tenth of a second. We train three policies with three seeds, and put a supervisor beside each.
+
+
+# %%
+TRACK = Racetrack(half_width=0.10, process_noise=0.01, start_spread=0.02, standing_start=True)
+SETTINGS = TrainingSettings(steps=800, batch_size=128, learning_rate=1e-2)
+SEEDS = range(3)
+DRIVER = as_function(RacetrackDriver(TRACK), 1, seeded(0))
+
+
+def make_policy(seed):
+    """Make the network of a seed."""
+    return RegressionPolicy(5, 1, width=64, generator=seeded(seed))
+
+
+def one_drive(seed):
+    """Return what the driver does in one drive, as labels."""
+    return rollout_and_label(TRACK, DRIVER, DRIVER, 1, 1.0, seeded(100 + seed))
+
+
+def towards_the_edge(observations):
+    """Return how far vehicles are from the middle of the lane: 1 is the edge."""
+    return TRACK.offset(observations).abs() / TRACK.half_width
+
+
+def supervisor(generator, reaction_steps=0, lapse=0.0):
+    """Return a person who sees danger half way to the edge."""
+    return Supervisor(towards_the_edge, generator, 0.5, 0.2, reaction_steps, lapse)
+
+
+class Logbook:
+    """A task and a gate that write down, step by step, what happens in a gated drive."""
+
+    def __init__(self, task, gate):
+        self.task, self.gate = task, gate
+        self.decisions, self.failures, self.ends = [], [], []
+
+    def __getattr__(self, name):
+        return getattr(self.task, name)
+
+    def __call__(self, observations, engaged):
+        self.decisions.append(self.gate(observations, engaged))
+        return self.decisions[-1]
+
+    def advance(self, states, actions, generator):
+        """Return the task's next states, and note which episodes are over."""
+        moved = self.task.advance(states, actions, generator)
+        self.failures.append(self.task.failed(moved))
+        self.ends.append(self.task.succeeded(moved) | self.failures[-1])
+        return moved
+
+    @property
+    def running(self):
+        """Which episodes were still running at each step, (time, batch)."""
+        ended = torch.stack(self.ends).cumsum(dim=0)
+        return torch.cat([torch.zeros_like(ended[:1]), ended[:-1]]) == 0
+
+    @property
+    def crashed(self):
+        """Which episodes failed, (batch,)."""
+        return (torch.stack(self.failures) & self.running).any(dim=0)
+
+    @property
+    def hands_on(self):
+        """Where the expert drove, (time, batch)."""
+        return torch.stack(self.decisions) & self.running
+
+
+def supervise(policy, gate, generator, episodes):
+    """Return the logbook of gated drives, and what your function keeps of them."""
+    logbook = Logbook(TRACK, gate)
+    result = human_gated_rollout(logbook, policy, DRIVER, logbook, generator, episodes)
+    return logbook, answered(result, "human_gated_rollout")
+
+
+def crash_rates(policies, reaction_steps, lapse=0.0, episodes=100):
+    """Return the share of each policy's drives that crash under a supervisor's eyes."""
+    rates = []
+    for seed, policy in enumerate(policies):
+        generator = seeded(500 + seed)
+        person = supervisor(generator, reaction_steps, lapse)
+        logbook, _ = supervise(policy, person, generator, episodes)
+        rates.append(float(logbook.crashed.float().mean()))
+    return rates
+
+
+# %% [markdown]
+# Before you run it: how quick does the supervisor have to be? A person at the wheel of a real car takes about a quarter of a second from seeing to acting, if they expect it.
+
+# %% tags=["train"]
+first_drives = [one_drive(seed) for seed in SEEDS]
+(cloned,) = learn_from_corrections(make_policy, first_drives, SETTINGS, SEEDS)
+print("alone, drives that arrive:", *(evaluation.success for evaluation in cloned.judge(TRACK)))
+
+REACTIONS = (0, 1, 2, 3, 5)
+crashes = {
+    "always looks": [crash_rates(cloned.policies, steps) for steps in REACTIONS],
+    "looks away": [crash_rates(cloned.policies, steps, lapse=0.1) for steps in REACTIONS],
+}
+alone = [1 - evaluation.success.rate for evaluation in cloned.judge(TRACK)]
+
+# %% tags=["train"]
+figure, axes = plt.subplots(figsize=(6, 3.4))
+plot_crashes(axes, [TRACK.time_step * steps for steps in REACTIONS], crashes, alone)
+show(
+    figure,
+    alt="Crashes under supervision against reaction time. At once: about four in ten. With 0.1 seconds: six in ten. From 0.2 seconds on: as many as without anybody. Who looks away "
+    "does worse at short reaction times.",
+    caption="Means of three policies with 100 drives each; small marks are policies. The dashed line: nobody watches.",
+)
+
+# %% [markdown]
+# This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents a good part of the crashes. Who needs a tenth of a second prevents few, and from two tenths on
+# the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm.
+#
+# Even the quickest supervisor loses about four drives in ten. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
+# point outwards, and by the time that it shows it is too late. Keep this in mind for later.
+#
+# ## What is learnt from it
+#
+# Crashes are one thing. What matters to the policy is the data. Three ways to teach, five rounds of training, all beginning with the same single drive:
+#
+# - **DAgger** lets the policy drive twelve times, and the expert labels 105 of the states, drawn at random: 10.5 seconds of labels a round;
+# - **human-gated** lets it drive six times under the eyes of the supervisor who reacts at once, and keeps all that the supervisor did;
+# - **human-gated, 0.2 s** does the same with a supervisor who takes two tenths of a second.
+#
+# Before you run it: notebook 7's DAgger fell on its nose in its first round, and recovered. Will human gating fall as well?
+
+
+# %%
+def dagger_labels(policy, index, seed):
+    """Return labels for 105 of the states that a policy visits in twelve drives."""
+    generator = seeded(1000 * index + seed)
+    seen, _ = rollout_and_label(TRACK, policy, DRIVER, 12, 0.0, generator)
+    return choose_labels(seen, DRIVER, 105, generator)
+
+
+def gated_labels(policy, index, seed, reaction_steps=0, lapse=0.0):
+    """Return what a supervisor did in six drives."""
+    generator = seeded(1000 * index + seed)
+    person = supervisor(generator, reaction_steps, lapse)
+    return supervise(policy, person, generator, 6)[1]
+
+
+def slow_labels(policy, index, seed):
+    """Return what a supervisor did in six drives who takes 0.2 s to react."""
+    return gated_labels(policy, index, seed, reaction_steps=2)
+
+
+def learning_curve(collect, seeds=SEEDS, rounds=4):
+    """Return the expert's seconds and the success of each seed's policy, after every round, (2, rounds + 1, seeds)."""
+    curve = []
+    starts = [one_drive(seed) for seed in seeds]
+    for done in learn_from_corrections(make_policy, starts, SETTINGS, seeds, rounds, collect):
+        seconds = [TRACK.time_step * len(labels) for _, labels in done.datasets]
+        curve.append([seconds, [own.success.rate for own in done.judge(TRACK)]])
+    return torch.tensor(curve).transpose(0, 1)
+
+
+# %% tags=["train"]
+curves = {
+    "DAgger": learning_curve(dagger_labels),
+    "human-gated": learning_curve(gated_labels),
+    "human-gated, 0.2 s": learning_curve(slow_labels),
+}
+
+# %% tags=["train"]
+figure, axes = plt.subplots(figsize=(7, 3.6))
+plot_learning(axes, curves)
+show(
+    figure,
+    alt="Success against the expert's seconds, from the same start. DAgger falls almost to nothing after its first round and rises to 100 per cent by 59 seconds. Human gating rises "
+    "from round to round without a fall. With 0.2 seconds of reaction time it stays low for long.",
+    caption="Large marks: means of three policies after each round. Small ones: the policies. Seconds at which the expert's hands are on the wheel, or labels.",
+)
+
+# %% [markdown]
+# Human gating with quick hands does not fall. Why not? DAgger's new labels come from the wild places that a bad policy visits, and at first they are most of the data: the policy learns about
+# ditches and forgets the road. The supervisor never lets it come that far. What is kept begins at the edge and ends in the middle: it is *how to come back*.
+#
+# And the price of slow hands is the other half of the picture. With 0.2 s the same effort teaches far less: most drives are lost before anybody
+# takes over, and what the expert does then is to steer for a moment on the way into the ditch.
+#
+# Be fair to DAgger: in the end it is the best of the three here, and it needs no quick hands at all. Its labels can be given in the evening, at a desk.
+# But the seconds in the picture are not all of a supervisor's seconds. Who gates by eye has to *watch*, all the time.
+
+#
+# So far for simulated people. Below, five policies drive in your browser, cloned from one drive each. The first of them steers. Watch, and when it goes wrong, **hold Space (or press on the road) to take over**, steer with the
+# arrow keys or the pointer, and **let go to hand back**. `pace` slows the world down: at 0.4 you have two and a half times the time that the simulated supervisor had.
+# Each drive is recorded as `human_gated_rollout` does it.
+
+# %%
+WATCHED = replace(TRACK, half_width=0.15, laps=1.0)
+
+# %% [markdown]
+# ## Your hands
+#
+# So far the people were simulated. Below, the three cloned policies go to your browser, and the first of them drives. Press Start, watch, and when it goes wrong, **hold Space, or press on the road, to take
+# over**. Steer with the arrow keys or the pointer. **Let go to hand back.** The world runs at 0.4 of its speed, so you have two and a half times the simulated supervisor's time, and you see where the vehicle
+# points.
+#
+# What you do while you hold on is recorded, as `human_gated_rollout` keeps it, and nothing else. Keep an eye on the doubt meter too; what it shows comes further down.
+
+# %% tags=["train"]
+cockpit = Cockpit(TRACK.at_rate(30), cloned.runs)
+cockpit
+
+# %% [markdown]
+# Supervise six drives or more, and run the next cell. Without drives of yours, it takes recorded ones. In those, a script held the mouse, beside policies that were cloned like ours.
+
+
+# %%
+def corrections_at_hand(cockpit):
+    """Return your corrections, or the recorded ones, and whose they are."""
+    if len(cockpit.corrections[0]):
+        return cockpit.corrections, "yours"
+    parts = [session.corrections for session in recorded_supervision("racetrack")]
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True)), "recorded"
+
+
+# %% tags=["train"]
+corrections, whose = corrections_at_hand(cockpit)
+corrected = [tuple(map(torch.cat, zip(own, corrections, strict=True))) for own in first_drives]
+(taught,) = learn_from_corrections(make_policy, corrected, SETTINGS, SEEDS)
+print(f"corrections: {len(corrections[0])} steps, {whose}")
+for name, done in {"before": cloned, "after": taught}.items():
+    print(f"{name}, drives that arrive:", *(own.success for own in done.judge(TRACK)))
+cockpit.policies = taught.runs
+
+# %% [markdown]
+# The cockpit above drives with the new weights now. Start a drive and see what has changed, and what has not: does it go wrong elsewhere?
+#
+# ## Could you automatically detect when intervention is needed?
+#
+# It is the lecture's question. A policy outputs an action, whatever it is shown. How could it know that it does not know? Two ideas:
+#
+# - **Disagreement.** Train several policies on the same data, each from other initial weights. Where there were demonstrations all have learnt the same. Elsewhere nothing holds them together, and each
+#   makes up something of its own.
+# - **Novelty.** Measure how far what it sees is from anything in the training data: the distance to the nearest observation, in normalised units.
+#
+# The first needs no distance between observations, only between actions, and there the unit is one that we know.
+
 # %% [markdown] question="ensemble_disagreement" points=[1, 1, 2, 1, 1]
 # ### Question 8.3 · Disagreement
 #
@@ -1465,6 +1847,84 @@ def ensemble_disagreement__by_running_means(policies, observations):
         squares = squares + before * (action - mean)
     return (squares / len(policies)).sum(dim=-1) ** 0.5
 
+
+# %% [markdown]
+# On our track, each data set now trains three policies. The first of the three drives, and the others only say what they would do. Here is the doubt in two of its drives: one that arrives, and one that does not.
+
+# %%
+MEMBERS = 3
+
+
+def train_ensembles(datasets, seeds=SEEDS):
+    """Train three policies on every data set: those of the first one come first."""
+    names = [MEMBERS * seed + member for seed in seeds for member in range(MEMBERS)]
+    (done,) = learn_from_corrections(
+        make_policy, [own for own in datasets for _ in range(MEMBERS)], SETTINGS, names
+    )
+    return done
+
+
+class Ensemble:
+    """Three policies that were trained on the same data, and what they say about an observation."""
+
+    def __init__(self, done, number):
+        members = slice(MEMBERS * number, MEMBERS * (number + 1))
+        self.policies, self.run = done.policies[members], done.runs[members][0]
+        self.known = self.normalize(done.datasets[members][0][0])
+
+    def normalize(self, observations):
+        """Return observations in units of the training data's spread."""
+        return self.run.normalizers[0].normalize(observations)
+
+    def disagreement(self, observations):
+        """Return your measure of how far apart the policies are."""
+        spread = ensemble_disagreement(self.policies, observations)
+        return answered(spread, "ensemble_disagreement")
+
+    def novelty(self, observations):
+        """Return the distance to the nearest training observation."""
+        return torch.cdist(self.normalize(observations), self.known).amin(dim=1)
+
+
+def seen_in(rollouts):
+    """Return all observations of the drives on which somebody acted."""
+    return rollouts.observations[:-1][rollouts.active]
+
+
+def crash_within(rollouts, seconds, time_step):
+    """Return, for each of these observations, whether the drive is to crash within so many seconds."""
+    left = rollouts.active.sum(dim=0) - torch.arange(len(rollouts.active)).unsqueeze(1)
+    return (rollouts.failed & (left * time_step <= seconds))[rollouts.active]
+
+
+# %% tags=["train"]
+doubters = train_ensembles(first_drives)
+ensembles = [Ensemble(doubters, number) for number in range(len(SEEDS))]
+alone_on_the_track = [own.rollouts for own in doubters.judge(TRACK)[::MEMBERS]]
+
+figure, panels = plt.subplots(1, 2, figsize=(11, 3), sharey=True)
+endings = {"arrives": alone_on_the_track[0].succeeded, "crashes": alone_on_the_track[0].failed}
+for axes, (name, which) in zip(panels, endings.items(), strict=True):
+    lengths = torch.where(which, torch.tensor(alone_on_the_track[0].lengths), 0)
+    episode = int(lengths.argmax())
+    seen = alone_on_the_track[0].observations[: int(lengths[episode]), episode]
+    plot_doubt(axes, TRACK.time_step, ensembles[0].disagreement(seen), towards_the_edge(seen))
+    axes.set_title(f"a drive that {name}")
+panels[1].set_ylabel("")
+show(
+    figure,
+    alt="Disagreement of three policies over time, and the way to the edge of the lane. In the drive that arrives disagreement stays low. In the one that crashes it rises to many times "
+    "that before the vehicle reaches the edge.",
+    caption="Full: by how much the three disagree. Dashed: how far it is to the edge of the lane, where 1 is the edge.",
+)
+
+# %% [markdown]
+# The doubt rises before the vehicle is near the edge. That looks good. But one drive is an anecdote. How good is a doubt as an alarm?
+#
+# Take all steps of all drives, and mark those after which the drive crashes within a second. A good doubt is high at these and low at the others. Wherever you put the threshold, some of
+# the marked steps lie above it, the hits, and some of the others too, the false alarms. A number for all thresholds at once: draw a marked step and another one at random. **How likely is it that the marked
+# one has the higher doubt?** One half is a coin, and 1 is perfect. The number is called AUROC, since it is also the *area under* the curve of hits against false alarms (the *receiver operating characteristic*, a name
+# from the time of the first radars).
 
 # %% [markdown] question="auroc" points=[1, 1, 3, 2, 2]
 # ### Question 8.4 · How good is a doubt?
@@ -1776,6 +2236,39 @@ def auroc__by_scipy(scores, labels):
     return mannwhitneyu(true, false, method="asymptotic").statistic / (len(true) * len(false))
 
 
+# %% [markdown]
+# Three doubts compete: the policies' disagreement, novelty, and what our simulated supervisor looks at, the way to the edge. Guess their order.
+
+# %% tags=["train"]
+labels = torch.cat([crash_within(own, 1.0, TRACK.time_step) for own in alone_on_the_track])
+doubts = {"disagreement": [], "novelty": [], "way to the edge": []}
+for ensemble, own in zip(ensembles, alone_on_the_track, strict=True):
+    seen = seen_in(own)
+    doubts["disagreement"].append(ensemble.disagreement(seen))
+    doubts["novelty"].append(ensemble.novelty(seen))
+    doubts["way to the edge"].append(towards_the_edge(seen))
+doubts = {name: torch.cat(scores) for name, scores in doubts.items()}
+print(f"{100 * labels.float().mean():.0f} % of the steps are followed by a crash within a second")
+
+figure, axes = plt.subplots(figsize=(4.6, 4.2))
+plot_roc(axes, doubts, labels)
+for name, scores in doubts.items():
+    print(f"{name}: AUROC {answered(auroc(scores, labels), 'auroc'):.2f}")
+show(
+    figure,
+    alt="Hits against false alarms. Disagreement and novelty rise steeply: most steps before a crash are found with few false alarms. The way to the edge lies not far above the diagonal.",
+    caption="Each curve runs through all thresholds. The dotted diagonal is a coin.",
+)
+
+# %% [markdown]
+# The machine knows it before the eye does. A vehicle in the middle of its lane that points in a strange direction looks fine to somebody who watches the distance to the edge. In the training data there is
+# nothing like it.
+#
+# ## A threshold that one can afford
+#
+# Where to put the threshold? If a missed crash costs a fortune, low. But every alarm costs a person's time. So ask the other way round: *how much time do we have?* Say that a person can look after one step in ten.
+# Then take the threshold above which one step in ten lies.
+
 # %% [markdown] question="fit_threshold" points=[1, 1, 3, 2, 1]
 # ### Question 8.5 · A threshold that one can afford
 #
@@ -2035,3 +2528,447 @@ def fit_threshold__by_numpy(scores, budget):
     values, counts = np.unique(scores.numpy(), return_counts=True)
     above = counts.sum() - counts.cumsum()
     return torch.as_tensor(values[np.argmax(above <= budget * counts.sum())])
+
+
+# %% [markdown]
+# Now build the automatic gate from your parts. The expert engages where the doubt is above the threshold, and lets go below half of it. The threshold is fitted on drives that the policy did alone. With the expert about, the
+# share of the expert's steps will be another one. Larger or smaller? Guess before you run the cell.
+
+
+# %%
+BUDGET = 0.1
+
+
+def doubtful(doubt, threshold):
+    """Return a gate: your thresholds on a doubt."""
+
+    def who_drives(observations, engaged):
+        return answered(gate(doubt(observations), engaged, threshold / 2, threshold), "gate")
+
+    return who_drives
+
+
+def affordable(doubt, rollouts, budget=BUDGET):
+    """Return the threshold above which a share of the steps of some drives lies."""
+    return float(answered(fit_threshold(doubt(seen_in(rollouts)), budget), "fit_threshold"))
+
+
+def gated_crashes(ensembles, drives, name, budget=BUDGET, episodes=100):
+    """Return the shares of drives that crash under an automatic gate, and of steps by hand."""
+    rates = []
+    for seed, (ensemble, own) in enumerate(zip(ensembles, drives, strict=True)):
+        doubt = towards_the_edge if name == "way to the edge" else getattr(ensemble, name)
+        watch = doubtful(doubt, affordable(doubt, own, budget))
+        logbook, _ = supervise(ensemble.policies[0], watch, seeded(500 + seed), episodes)
+        by_hand = logbook.hands_on.sum() / logbook.running.sum()
+        rates.append([float(logbook.crashed.float().mean()), float(by_hand)])
+    return torch.tensor(rates)
+
+
+# %% tags=["train"]
+print(
+    f"alone: {100 * torch.stack([own.failed for own in alone_on_the_track]).float().mean():.0f} % crash"
+)
+for budget in (0.1, 0.2):
+    print(f"\nbudget {100 * budget:.0f} % of the steps")
+    for name in doubts:
+        crashed, by_hand = 100 * gated_crashes(ensembles, alone_on_the_track, name, budget).mean(
+            dim=0
+        )
+        print(f"{name:16}: {crashed:3.0f} % crash, {by_hand:3.0f} % of the steps by hand")
+
+# %% [markdown]
+# The gate by disagreement saves most drives with a tenth of the steps by hand, and nearly all with a fifth. The eye on the edge, with the same budget, saves few. And no person had to watch.
+#
+# The experts' share is not the budget: a drive that would have ended goes on, and has steps of both kinds.
+#
+# ## The price of a lesson
+#
+# Does it also teach? The same race again, with a gate by disagreement whose threshold is fitted anew in every round, to a budget of 10 % of the steps.
+
+
+# %%
+def ensemble_curve(seeds=SEEDS, rounds=4, budget=BUDGET):
+    """Return the expert's seconds and each seed's success, after every round, for a gate by disagreement."""
+    datasets, curve = [one_drive(seed) for seed in seeds], []
+    for index in range(rounds + 1):
+        done = train_ensembles(datasets, seeds)
+        judged = done.judge(TRACK)[::MEMBERS]
+        seconds = [TRACK.time_step * len(labels) for _, labels in datasets]
+        curve.append([seconds, [own.success.rate for own in judged]])
+        for number, seed in enumerate(seeds if index < rounds else []):
+            ensemble = Ensemble(done, number)
+            threshold = affordable(ensemble.disagreement, judged[number].rollouts, budget)
+            watch = doubtful(ensemble.disagreement, threshold)
+            _, new = supervise(ensemble.policies[0], watch, seeded(1000 * index + seed), 6)
+            datasets[number] = aggregate(datasets[number], new)
+    return torch.tensor(curve).transpose(0, 1)
+
+
+def seconds_until(curve, wanted=0.9):
+    """Return the mean seconds after the first round whose mean success is as wanted, or None."""
+    reached = (curve[1].mean(dim=1) >= wanted).nonzero().flatten()
+    return float(curve[0].mean(dim=1)[reached[0]]) if len(reached) else None
+
+
+# %% tags=["train"]
+curves["gated by disagreement"] = ensemble_curve()
+
+# %% tags=["train"]
+figure, axes = plt.subplots(figsize=(7, 3.8))
+plot_learning(axes, curves, wanted=0.9)
+axes.legend(fontsize=8, loc="lower right")
+show(
+    figure,
+    alt="The earlier figure with a fourth curve: gating by disagreement rises fastest, without a fall, and is above 90 per cent after about half of the seconds that DAgger takes.",
+    caption="Hands-on seconds of the expert, the first drive included. The dashed line is 90 %.",
+)
+for name, curve in curves.items():
+    seconds = seconds_until(curve)
+    print(
+        f"{name:22}: {'not in four rounds' if seconds is None else f'{seconds:.0f} s'} until 90 %"
+    )
+
+logbook, (_, kept) = supervise(cloned.policies[0], supervisor(seeded(0)), seeded(0), 6)
+watched = TRACK.time_step * int(logbook.running.sum())
+print(
+    f"\nhuman-gated, first round: {TRACK.time_step * len(kept):.0f} s by hand, {watched:.0f} s watched"
+)
+
+# %% [markdown]
+# Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for a small part of the time, and the eyes are on the road for all of it: the last
+# line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. No
+# person who is called out of a book does. (A stretch goal below gives them time.)
+
+# %% [markdown] question="detect_intervention" points=[]
+# ### Question 8.6 · Could you automatically detect when intervention is needed?
+#
+# It is the lecture's question. Answer it with your measurements: what do disagreement and novelty detect, how do you know, and what does your threshold depend on? Name one thing that a good AUROC does *not* promise.
+
+# %% [markdown] tags=["solution"]
+# On the track, yes. Both measure how unlike the training data a situation is, and there the policy crashes because it has drifted to states that nobody has demonstrated: the cause of the crash is what is measured. A step before a
+# crash has the higher doubt in more than nine of ten pairs, and with a tenth of the steps by hand the gate prevents most crashes. The distance to the edge, which a person watches, is far worse, since it shows late.
+#
+# The threshold is a price, not a property of the doubt. It depends on how often the policy of *today* is in trouble, so it has to be fitted again when the policy, the road or the sensor changes. With a bad policy a tenth of the
+# steps is not enough.
+#
+# A good AUROC does not promise that the alarm comes *early enough*: a doubt that rises in the very last steps scores well, when nothing can be saved any more. It averages over all kinds of crashes, and a rare kind without any doubt hardly
+# lowers it. And it says nothing about crashes that are not failures of knowledge: where the data themselves are wrong, or contradict each other, the policies agree.
+
+# %% [markdown]
+# ## Sure and wrong
+#
+# Both doubts ask the same thing in the end: *is this like the training data?* Go back to the road of notebook 1. An obstacle stands ahead. Half of the drivers pass it on the left, half on the right, and regression, which returns the mean, drives
+# into it. Train five regressions from five initial weights on the same demonstrations. Before you go on: in front of the obstacle, what will they disagree about?
+
+
+# %%
+FORK = Fork()
+FORK_SETTINGS = TrainingSettings(steps=600, batch_size=128, learning_rate=1e-2)
+
+
+def five_of_one_mind(seed):
+    """Return five regressions as functions, their demonstrations, and 100 drives of the first."""
+    drivers = {side: ForkDriver(FORK, (side,)) for side in ("left", "right")}
+    demonstrations = demonstrate(FORK, drivers, 100, seeded(seed))
+
+    def make(number):
+        return RegressionPolicy(8, 2, width=64, generator=seeded(number))
+
+    members = range(5 * seed, 5 * seed + 5)
+    runs = clone(make, demonstrations, FORK_SETTINGS, members, "cpu", "five regressions")
+    players = [PhysicalPolicy(run.policy, *run.normalizers) for run in runs]
+    policies = [as_function(RecedingHorizon(player), 1, seeded(0)) for player in players]
+    alone = evaluate(FORK, RecedingHorizon(players[0]), seeded(1000 + seed)).rollouts
+    return policies, demonstrations, alone
+
+
+def at_the_decision(policies, demonstrations):
+    """Return, where drivers decide, their commands and the policies', sideways, (policies, number)."""
+    where = ForkDriver(FORK).is_deciding(demonstrations.observations)
+    seen = demonstrations.observations[where]
+    return demonstrations.actions[where, 1], torch.stack([own(seen)[:, 1] for own in policies])
+
+
+def fork_gate(policies, drives, budget, episodes=100):
+    """Return the shares of drives that crash under a gate by disagreement, and of steps by hand."""
+
+    def doubt(observations):
+        spread = ensemble_disagreement(policies, observations)
+        return answered(spread, "ensemble_disagreement")
+
+    watch = doubtful(doubt, affordable(doubt, drives, budget))
+    logbook = Logbook(FORK, watch)
+    driver = as_function(ForkDriver(FORK), episodes, seeded(7))
+    human_gated_rollout(logbook, policies[0], driver, logbook, seeded(3), episodes)
+    by_hand = logbook.hands_on.sum() / logbook.running.sum()
+    return float(logbook.crashed.float().mean()), float(by_hand)
+
+
+# %% tags=["train"]
+policies, demonstrations, alone = five_of_one_mind(0)
+theirs, ours = at_the_decision(policies, demonstrations)
+print(f"alone, {100 * alone.failed.float().mean():.0f} % crash")
+print(f"where drivers decide, sideways: theirs {theirs.abs().mean():.2f} m/s to either side,")
+print(
+    f"the policies' mean {ours.mean(dim=0).abs().mean():.2f} m/s, spread {ours.std(dim=0, correction=0).mean():.2f} m/s"
+)
+for budget in (0.1, 0.2):
+    crashed, by_hand = fork_gate(policies, alone, budget)
+    print(f"gated by disagreement, budget {100 * budget:.0f} %: {100 * crashed:.0f} % crash")
+
+# %% tags=["train"]
+figure, panels = plt.subplots(1, 2, figsize=(11, 3.2), width_ratios=(1, 1))
+plot_rollouts(panels[0], FORK, alone)
+panels[0].set_title("one of five regressions")
+seen, places = demonstrations.observations, demonstrations.observations[:, POSITION][:, 0]
+before = (places > 0) & (places < 1)
+spread = {
+    "drivers": torch.where(
+        demonstrations.actions[:, 1] == 0, 0.0, demonstrations.actions[:, 1].abs()
+    ),
+    "five policies": answered(ensemble_disagreement(policies, seen), "ensemble_disagreement"),
+}
+plot_doubt_along(
+    panels[1],
+    places[before],
+    {name: values[before] for name, values in spread.items()},
+    {"drivers": POLICY_LOOKS["expert"], "five policies": POLICY_LOOKS["regression"]},
+)
+panels[1].set(ylabel="m/s", title="how far apart they are")
+show(
+    figure,
+    alt="Left: drives of a regression go straight into the obstacle. Right: along the road, the drivers' commands to the left and right differ by up to 0.7 metres per second from straight on, and the five policies "
+    "differ by a few hundredths.",
+    caption="On the right, in the demonstrations: how hard drivers steer to either side, and by how much the five regressions disagree.",
+)
+
+# %% [markdown]
+# All five have learnt the same mean. They are sure, and all five are wrong, **where there were demonstrations in plenty**. The state is not new, so novelty is silent too. With the same budgets that saved the drives on the track, most drives crash here.
+#
+# It was not more networks that were missing. What the drivers do in this state is not one action, and regression cannot say so. The spread of a *mixture* or of a *flow*, in notebooks 3 and 5, is there to tell: its samples go left and right. So there are two kinds of doubt:
+#
+# - *I have not seen this.* More data would help. (The word for it is *epistemic*.) Disagreement and novelty measure it.
+# - *I have seen this, and people did different things.* More data would not help. (*Aleatoric*.) An expressive policy knows of it.
+#
+# And there is a third case that no doubt can show: all demonstrations show the same thing, and it is wrong. Then the policy does what it was taught.
+
+# %% [markdown] question="sure_and_wrong" points=[]
+# ### Question 8.7 · Sure and wrong
+#
+# A delivery robot learns from ten people who all cross the street at the same place. There is a school there, and it was holidays. Five policies are trained, and a gate by disagreement calls a person with a budget of 5 % of the steps. School begins. In which of these situations will the gate
+# call, and why? (a) The street is full of children. (b) There is a barrier where everybody used to cross. (c) The kerb has been lowered at a better place, and the robot still uses the old one. Which of them would you try to find in another way, and how?
+
+# %% [markdown] tags=["solution"]
+# (a) Likely: children are new, so nothing holds the policies together, *if* children show in what the robot observes. Where the sensor gives no more than "something moves", a street full of children may look like a street with some grown-ups, and all five agree.
+#
+# (b) Likely at first, for the same reason; but a gate that only looks at actions stays silent if all policies have learnt to drive straight on whatever is in front, because in the data nothing was ever in front. Networks that ignore an input agree about it.
+#
+# (c) Never. The old place is full of demonstrations, so it is neither new nor disputed. The policy does as it was taught. Only somebody who knows the goal can find it: a reward, a measurement of what comes out (time, near misses), or people who look at drives chosen at random and not at those that the gate chose. A gate finds what the policy does not know. It does
+# not find what the demonstrations did not know.
+
+# %% [markdown]
+# ## How to collect demonstrations
+#
+# The last page of the lecture is the first step of every project. In some domains people already leave demonstrations behind: they drive cars, they write messages. A robot has to be shown. The lecture names three ways, and you will try them all:
+#
+# | | in the lecture | here: `interface=` | what it costs |
+# |---|---|---|---|
+# | **kinesthetic teaching** | easy interface; the human is visible in the scene | `"drag"`: your hand pulls the vehicle itself | the robot's camera sees your arm; it will not be there later |
+# | **remote controllers** | ease varies, can have high latency | `"remote"`: a stick or keys, and commands arrive 0.3 s late | you act on what was |
+# | **puppeteering** | easy interface; requires double hardware | `"leader"`: you move a leader with the same body, and the vehicle copies its velocity | two robots |
+#
+# The vehicle below is that of the fork, at 30 steps per second, with nine seconds for each drive. Press Enter on the road to start. Every start is offered twice: **pass the obstacle once on each side**. Try all three interfaces, and record some twenty drives. They are saved at once.
+
+# %% tags=["train"]
+recorder = Recorder()
+recorder
+
+# %% [markdown]
+# Before you train anything on data, look at it. Drives that others recorded stand in while there are fewer than twenty of yours: twenty in each interface, by a script that holds the mouse, rests a moment before it starts, shakes, and gives up now and then.
+
+
+# %%
+def drives_at_hand(recorder):
+    """Return your drives, if there are twenty, or recorded ones."""
+    return recorder.demonstrations if len(recorder) >= 20 else recorded_drives("fork")
+
+
+def idle_seconds(trajectory, time_step):
+    """Return how long a drive stands still before the vehicle is told to move."""
+    return time_step * int((trajectory.actions.norm(dim=1).cumsum(dim=0) < 0.1).sum())
+
+
+def artefacts(drives, time_step):
+    """Return, for each interface: idle seconds, seconds, and the share that was not driven to its end."""
+    rows = {}
+    for interface in sorted({trajectory.driver for trajectory in drives.trajectories}):
+        own = drives.by_driver(interface).trajectories
+        idle = sum(idle_seconds(one, time_step) for one in own) / len(own)
+        arrived = [one for one in own if one.ending == Ending.SUCCESS]
+        length = time_step * sum(map(len, arrived)) / max(len(arrived), 1)
+        early = sum(one.ending == Ending.CUT_OFF for one in own) / len(own)
+        rows[interface] = (idle, length, early)
+    return rows
+
+
+# %% tags=["train"]
+drives = drives_at_hand(recorder)
+STEP = recorder.task.time_step
+for interface, (idle, length, early) in artefacts(drives, STEP).items():
+    print(
+        f"{interface:7}: stands still for {idle:.2f} s, takes {length:.1f} s, {100 * early:.0f} % given up"
+    )
+interfaces = sorted({trajectory.driver for trajectory in drives.trajectories})
+figure, panels = plt.subplots(
+    1, len(interfaces), figsize=(4 * len(interfaces), 2.9), sharey=True, squeeze=False
+)
+for axes, interface in zip(panels[0], interfaces, strict=True):
+    plot_hands(axes, drives, interface, STEP)
+    axes.label_outer()
+show(
+    figure,
+    alt="Speeds that were asked for over time, one panel for each interface. All begin with a stretch of nothing, longest for the remote controller. Some drives end half-way, marked by squares.",
+    caption="One line for each drive. Circles: arrived. Squares: cut off.",
+)
+
+# %% [markdown]
+# Three traces of people, or of what drives like one:
+#
+# - **Idle frames.** Every drive begins with a while in which nothing happens. To the policy that is a demonstration too: *in this state, stand still*. The state is the start, where every drive of its own begins.
+# - **Latency.** From afar the idle time is longer by the delay, and the whole drive takes longer: who acts on what was has to be careful. And each command belongs to what was seen 0.3 s earlier, while the data puts it beside what was seen at the same step.
+# - **Early stops.** A drive that was given up half-way teaches that it ends there. Here we know, since each drive has kept its ending.
+#
+# What to do about it? Cut the idle frames off, but not those at which standing still is the task. Shift the actions by the latency, if it is known. Delete what went wrong, if it went wrong by mistake. The next cell does the first and the last.
+
+
+# %%
+def tidy(drives):
+    """Return the drives that arrived, from a moment before the vehicle is told to move."""
+    kept = []
+    for trajectory in drives.trajectories:
+        if trajectory.ending == Ending.SUCCESS:
+            idle = int((trajectory.actions.norm(dim=1).cumsum(dim=0) < 0.1).sum())
+            start = max(idle - 1, 0)
+            kept.append(
+                replace(
+                    trajectory,
+                    observations=trajectory.observations[start:],
+                    actions=trajectory.actions[start:],
+                )
+            )
+    return replace(drives, trajectories=tuple(kept))
+
+
+# %% [markdown]
+# ## Does your data teach?
+#
+# Now train on it. At 30 steps per second a single action is a thirtieth of a second, and a policy that decides at every step trembles itself to one side, as small differences grow. (Notebook 6: *predict* and *play* chunks.) So let the policies
+# predict 24 actions, 0.8 s, and play them. You never drove into the obstacle. Will regression? Will a mixture?
+
+
+# %%
+PEOPLE_SETTINGS = TrainingSettings(steps=1000, batch_size=128, learning_rate=1e-2)
+CHUNK = 24
+
+
+def taught_by_hand(make, demonstrations, task, seeds=SEEDS, episodes=50):
+    """Train a class of policies on drives, and let every seed's policy drive."""
+
+    def build(seed):
+        return make(8, 2, CHUNK, width=64, generator=seeded(seed))
+
+    runs = clone(build, demonstrations, PEOPLE_SETTINGS, seeds, "cpu", make.__name__)
+    actors = [RecedingHorizon(PhysicalPolicy(run.policy, *run.normalizers), CHUNK) for run in runs]
+    return [evaluate(task, actor, seeded(9), episodes) for actor in actors]
+
+
+# %% tags=["train"]
+tidied = tidy(drives)
+found = {
+    "regression": taught_by_hand(RegressionPolicy, tidied, recorder.task),
+    "mixture": taught_by_hand(MixturePolicy, tidied, recorder.task),
+}
+figure, panels = plt.subplots(1, 2, figsize=(11, 3.2))
+for axes, (name, evaluations) in zip(panels, found.items(), strict=True):
+    print(f"{name}, drives that arrive: {pool(evaluations)}")
+    plot_rollouts(axes, recorder.task, evaluations[0].rollouts)
+    axes.set_title(name)
+show(
+    figure,
+    alt="Left: drives of the regression policy run into the obstacle. Right: most drives of the mixture pass it on the left or on the right.",
+    caption="Taught by the same drives. Forty drives of one policy each.",
+)
+
+# %% [markdown]
+# The same hands, the same drives: nine in ten drives of regression hit the wall that was avoided in every demonstration, and three in four of the mixture's pass it, to either side as the demonstrators did.
+#
+# ## Can robots learn from videos?
+#
+# *In other domains it may not be viable to collect demos.* Nobody can drag a quadruped through a gallop, and nobody has a leader with four legs. But there are videos of animals, and of people doing nearly everything.
+#
+# What stands between is the **embodiment gap**: a difference in *appearance*, and a difference in *physical capabilities and degrees of freedom*. A video shows neither torques nor commands. It shows something like states, of another body.
+#
+# The lecture's example is *SFV* (Peng, Kanazawa, Malik, Abbeel, Levine, 2018). It does not imitate the video's actions, there are none. It estimates the poses of the person in each frame, smooths them into a motion that could be a body's, and then lets a simulated character *practise*: reinforcement learning, with a reward for being near that
+# motion. The video guides exploration. How the muscles do it, the character finds out by itself.
+
+# %% [markdown] question="embodiment_gap" points=[]
+# ### Question 8.8 · The gap
+#
+# You have three sources of data for a robot arm that is to pour tea: (a) 50 drives by a leader arm with the same joints, (b) 500 drives that a person gave by holding the robot's hand, with a camera looking on, and (c) 50,000 videos of people who pour tea. For each: what are observations and actions, what differs between training and use, and which method of this course
+# could use it as it is?
+
+# %% [markdown] tags=["solution"]
+# (a) Joint angles and camera pictures, with joint commands of the same body. Hardly anything differs: imitation as it is, with chunks and an expressive policy. The leader's friction and weight differ from the follower's, so commands of the leader and states of the follower do not quite agree: record what was *commanded*.
+#
+# (b) The actions are the right body's as well, and there are ten times as many. But the person's arm is in every picture, and it tells what comes next. A policy that looks at it works in training and is blind when the arm is gone: that is covariate shift before the first step. Mask or paint over the arm, or observe joints only, or replay the recorded motions without the person and film those.
+#
+# (c) There are no actions, and the body is another one: a hand has five fingers, a gripper two. Nothing of this course can clone it as it is. One can learn from it what a scene should look like next (a reward, a goal, a representation), and let the robot practise towards it, as SFV does; or translate hands into grippers, and imitate the result with a little of (a) on top.
+
+# %% [markdown]
+# ## What you have seen
+#
+# - A gated drive keeps what the expert did while driving. Its data begins where the policy was about to fail, and shows the way back.
+# - A supervisor has to be quick, and has to watch. In a narrow lane two tenths of a second are too long.
+# - With quick hands there is no fall after the first round, as DAgger has one. With slow hands there is little to learn.
+# - Disagreement and novelty see trouble before the eye does, as long as the trouble is that something is new.
+# - A threshold is a price. Two thresholds keep the wheel from changing hands at every step.
+# - Policies can be sure and wrong where the data contradicts itself, and where all of it is wrong. No doubt about novelty shows that.
+# - Hands leave traces in the data: idle frames, latency, early stops. Look before you train.
+#
+# The lecture sums up: interventions are *a possible path to reliable performance*, more data-efficient than offline cloning, and need no reward. They *may need impractically large amounts of data*, and give *no framework for improving on one's own*. That is where reinforcement learning begins.
+
+# %% [markdown] stretch="a_call_takes_time"
+# ### Stretch goal · A call takes time
+#
+# The automatic gate had an expert who is at the wheel in the moment of the alarm. Put `Supervisor` in between: its `danger` is the doubt divided by its threshold, `alarm` is 1 and `relief` one half, and `reaction_steps` is the time from the call to the wheel. How long may an expert take until the gate is no better than the supervisor who watches the edge, and reacts at once?
+
+# %% tags=["solution"]
+# Write a loop over reaction times that puts a Supervisor with the ensemble's doubt beside each policy, and prints the share of crashes.
+# BEGIN SOLUTION
+for reaction_steps in (0, 2, 4, 8):
+    shares = []
+    for number, (ensemble, own) in enumerate(zip(ensembles, alone_on_the_track, strict=True)):
+        threshold = affordable(ensemble.disagreement, own, 0.2)
+
+        def relative_doubt(observations, ensemble=ensemble, threshold=threshold):
+            return ensemble.disagreement(observations) / threshold
+
+        generator = seeded(number)
+        called = Supervisor(relative_doubt, generator, 1.0, 0.5, reaction_steps)
+        logbook, _ = supervise(ensemble.policies[0], called, generator, 50)
+        shares.append(float(logbook.crashed.float().mean()))
+    print(
+        f"{TRACK.time_step * reaction_steps:.1f} s: {100 * sum(shares) / len(shares):.0f} % crash"
+    )
+# END SOLUTION
+
+# %% [markdown]
+# ## References
+#
+# - S. Ross, G. Gordon, D. Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
+# - M. Kelly, C. Sidrane, K. Driggs-Campbell, M. Kochenderfer, *HG-DAgger: interactive imitation learning with human experts*, ICRA 2019, arXiv:1810.02890.
+# - K. Menda, K. Driggs-Campbell, M. Kochenderfer, *EnsembleDAgger: a Bayesian approach to safe imitation learning*, IROS 2019, arXiv:1807.08364.
+# - R. Hoque and others, *ThriftyDAgger: budget-aware novelty and risk gating for interactive imitation learning*, CoRL 2021, arXiv:2109.08273.
+# - J. A. Hanley, B. J. McNeil, *The meaning and use of the area under a receiver operating characteristic (ROC) curve*, Radiology 143, 1982.
+# - X. B. Peng, A. Kanazawa, J. Malik, P. Abbeel, S. Levine, *SFV: reinforcement learning of physical skills from videos*, SIGGRAPH Asia 2018, arXiv:1810.03599.

@@ -1,0 +1,222 @@
+"""Who drives, how much doubt there is, and what it costs to teach: the figures of notebook 08."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from imitation_lab.data import Demonstrations
+from imitation_lab.plots.looks import POLICY_LOOKS, Look
+from imitation_lab.style import OKABE_ITO
+
+EXPERT_DRIVES = OKABE_ITO["orange"]
+WAYS = [
+    Look(OKABE_ITO["blue"], "o"),
+    Look(OKABE_ITO["vermillion"], "s", "--"),
+    Look(OKABE_ITO["reddish_purple"], "^", ":"),
+    Look(OKABE_ITO["bluish_green"], "D", "-."),
+]
+HANDS = {
+    "drag": Look(OKABE_ITO["bluish_green"], "o"),
+    "remote": Look(OKABE_ITO["vermillion"], "s"),
+    "leader": Look(OKABE_ITO["blue"], "^"),
+}
+
+
+def plot_driver(
+    axes: Axes, score: Tensor, engaged: Tensor, low: float, high: float, time_step: float = 0.0
+) -> Axes:
+    """Draw a score over the steps of an episode, and shade where the expert drives.
+
+    Args:
+        axes: Where to draw.
+        score: Danger or doubt (time,).
+        engaged: Who drives (time,), true for the expert.
+        low: Below it the expert lets go.
+        high: Above it the expert engages.
+        time_step: Seconds between steps, or 0 to count steps.
+    """
+    times = torch.arange(len(score)) * (time_step or 1)
+    step = float(times[1] - times[0]) if len(times) > 1 else 1.0
+    for start, end in _stretches(engaged):
+        axes.axvspan(
+            float(times[start]) - step / 2,
+            float(times[end - 1]) + step / 2,
+            color=EXPERT_DRIVES,
+            alpha=0.3,
+            lw=0,
+        )
+    axes.plot(times, score, color=POLICY_LOOKS["expert"].color, ls="-", lw=1.2)
+    for height, name in {high: "high", low: "low"}.items():
+        axes.axhline(height, color="0.35", ls="--", lw=1)
+        label = name if low != high else "low = high"
+        axes.annotate(label, (float(times[0]), height), va="bottom", fontsize=8)
+    axes.set(xlabel="time, s" if time_step else "step", ylabel="danger")
+    return axes
+
+
+def _stretches(engaged: Tensor) -> list[tuple[int, int]]:
+    """Return first step and end of every stretch in which a mask is true."""
+    edges = torch.diff(engaged.int(), prepend=torch.zeros(1), append=torch.zeros(1))
+    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten()
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def plot_doubt(axes: Axes, time_step: float, doubt: Tensor, edge: Tensor) -> Axes:
+    """Draw a drive's doubt over time, and beside it how near the vehicle was to the edge.
+
+    Args:
+        axes: Where to draw.
+        time_step: Seconds between steps.
+        doubt: (time,), in the action's unit.
+        edge: The way to the edge (time,), which is at 1.
+    """
+    times = time_step * torch.arange(len(doubt))
+    axes.plot(times, doubt, color=WAYS[0].color, ls="-", lw=1.8, label="disagreement, rad/s")
+    axes.plot(times, edge, color="0.45", ls="--", lw=1, label="way to the edge")
+    axes.set(xlabel="time, s", ylabel="doubt", ylim=(-0.03, 1.25))
+    axes.legend(fontsize=8, loc="upper left", ncols=2)
+    return axes
+
+
+def plot_crashes(
+    axes: Axes,
+    times: Sequence[float],
+    crashes: Mapping[str, Sequence[Sequence[float]]],
+    alone: Sequence[float],
+) -> Axes:
+    """Draw how many drives crash under supervision, against the supervisor's reaction time.
+
+    Args:
+        axes: Where to draw.
+        times: Reaction times, in seconds.
+        crashes: By kind of supervisor, for every time the shares of each policy's drives.
+        alone: The shares without a supervisor.
+    """
+    for (name, shares), look in zip(crashes.items(), WAYS, strict=False):
+        each = 100 * torch.tensor(shares)
+        axes.plot(
+            times,
+            each.mean(dim=1),
+            color=look.color,
+            marker=look.marker,
+            ls=look.linestyle,
+            label=name,
+        )
+        axes.plot(times, each, look.marker, color=look.color, ms=3, alpha=0.5)
+    level = 100 * sum(alone) / len(alone)
+    axes.axhline(level, color="0.35", ls="--", lw=1)
+    axes.annotate("nobody watches", (times[-1], level - 2), ha="right", va="top", fontsize=8)
+    axes.set(xlabel="reaction time, s", ylabel="drives that crash, %", ylim=(-3, 103))
+    axes.legend(fontsize=8, loc="lower right")
+    return axes
+
+
+def plot_learning(axes: Axes, curves: Mapping[str, Tensor], wanted: float | None = None) -> Axes:
+    """Draw success against the seconds that an expert spent, one curve for each way to teach.
+
+    Args:
+        axes: Where to draw.
+        curves: By way, seconds and success rates (2, rounds, seeds).
+        wanted: A success rate to draw a line at.
+    """
+    for (name, curve), look in zip(curves.items(), WAYS, strict=False):
+        seconds, rates = curve[0], 100 * curve[1]
+        axes.plot(seconds, rates, look.marker, color=look.color, ms=3, alpha=0.45)
+        axes.plot(
+            seconds.mean(dim=1),
+            rates.mean(dim=1),
+            color=look.color,
+            marker=look.marker,
+            ms=8,
+            ls=look.linestyle,
+            label=name,
+        )
+    if wanted is not None:
+        axes.axhline(100 * wanted, color="0.35", ls="--", lw=1)
+    axes.set(xlabel="seconds of the expert's hands", ylabel="drives that arrive, %", ylim=(-3, 103))
+    axes.legend(fontsize=8)
+    return axes
+
+
+def plot_roc(axes: Axes, doubts: Mapping[str, Tensor], labels: Tensor) -> Axes:
+    """Draw hits against false alarms for every threshold, one curve for each kind of doubt.
+
+    Args:
+        axes: Where to draw.
+        doubts: By name, the scores (number,).
+        labels: Where one should have doubted (number,).
+    """
+    for (name, scores), look in zip(doubts.items(), WAYS, strict=False):
+        ranked = labels[scores.argsort(descending=True)]
+        hits = 100 * ranked.cumsum(dim=0) / ranked.sum()
+        alarms = 100 * (~ranked).cumsum(dim=0) / (~ranked).sum()
+        axes.plot(alarms, hits, color=look.color, ls=look.linestyle, lw=2, label=name)
+    axes.plot([0, 100], [0, 100], color="0.6", ls=":", lw=1)
+    axes.set(
+        xlabel="alarms where all goes well, %", ylabel="alarms before a crash, %", aspect="equal"
+    )
+    axes.legend(fontsize=8, loc="lower right")
+    return axes
+
+
+def plot_doubt_along(
+    axes: Axes,
+    places: Tensor,
+    doubts: Mapping[str, Tensor],
+    look_of: Mapping[str, Look],
+    bins: int = 24,
+) -> Axes:
+    """Draw quantities against where vehicles are along the road: the mean in every stretch of it.
+
+    Args:
+        axes: Where to draw.
+        places: Metres along the road (number,).
+        doubts: By name, quantities at these places (number,).
+        look_of: How each is drawn.
+        bins: Stretches.
+    """
+    edges = torch.linspace(float(places.min()), float(places.max()) + 1e-6, bins + 1)
+    which = torch.bucketize(places, edges, right=True) - 1
+    centres = (edges[1:] + edges[:-1]) / 2
+    for name, values in doubts.items():
+        counts = torch.bincount(which, minlength=bins)
+        means = torch.bincount(which, weights=values.double(), minlength=bins) / counts
+        look = look_of[name]
+        axes.plot(
+            centres[counts > 0],
+            means[counts > 0],
+            color=look.color,
+            marker=look.marker,
+            ls=look.linestyle,
+            ms=4,
+            label=name,
+        )
+    axes.set(xlabel="along the road, m")
+    axes.legend(fontsize=8)
+    return axes
+
+
+def plot_hands(
+    axes: Axes, demonstrations: Demonstrations, interface: str, time_step: float
+) -> Axes:
+    """Draw the speeds that one interface's drivers asked for, over time, and where drives ended.
+
+    Args:
+        axes: Where to draw.
+        demonstrations: Drives on the fork.
+        interface: The driver's name in them.
+        time_step: Seconds per step.
+    """
+    look = HANDS.get(interface, Look(OKABE_ITO["black"], "o"))
+    for trajectory in demonstrations.by_driver(interface).trajectories:
+        speeds = trajectory.actions.norm(dim=1)
+        times = time_step * torch.arange(len(speeds))
+        axes.plot(times, speeds, color=look.color, ls="-", lw=0.8, alpha=0.5)
+        axes.plot(times[-1], speeds[-1], ENDING_MARKS[trajectory.ending], color="k", ms=5, mew=1.5)
+    axes.set(xlabel="time, s", ylabel="speed asked for, m/s", ylim=(-0.05, 1.1), title=interface)
+    return axes
+
+
+ENDING_MARKS = {"success": "o", "failure": "X", "cut off": "s"}

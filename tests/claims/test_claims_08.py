@@ -1,0 +1,277 @@
+"""What notebook 08 says in words, held over fresh seeds that it does not use.
+
+Every seed has a drive, initial weights and corrections of its own. A mean over seeds is held where it
+lies more than six of its standard errors inside the bound, where the words say more or fewer.
+"""
+
+import statistics
+
+import pytest
+import torch
+
+from imitation_lab.corrections import learn_from_corrections
+from imitation_lab.policies.mixture import MixturePolicy
+from imitation_lab.policies.regression import RegressionPolicy
+from imitation_lab.widgets import recorded_drives
+from imitation_lab.widgets.recorder import default_task
+
+FRESH_SEEDS = range(1000, 1010)
+pytestmark = pytest.mark.claims
+
+
+def beyond(values, bound=0.0):
+    """Tell whether a mean over seeds lies more than six standard errors above a bound."""
+    values = torch.as_tensor(values).tolist()
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values) > bound + 6 * error
+
+
+# Who drives?
+
+
+def noisy_rise_and_fall(seed):
+    noise = torch.randn(120, generator=torch.Generator().manual_seed(seed))
+    return (torch.pi * torch.linspace(0, 1, 120)).sin() + 0.08 * noise
+
+
+def test_with_one_threshold_the_wheel_changes_hands_again_and_again(notebook):
+    counts = [
+        notebook.switches(notebook.decide(noisy_rise_and_fall(seed), 0.6, 0.6))
+        for seed in FRESH_SEEDS
+    ]
+    assert min(counts) > 2 and beyond([float(count) for count in counts], 4)
+
+
+def test_with_two_thresholds_it_changes_hands_twice(notebook):
+    counts = {
+        notebook.switches(notebook.decide(noisy_rise_and_fall(seed), 0.4, 0.8))
+        for seed in FRESH_SEEDS
+    }
+    assert counts == {2}
+
+
+# A supervisor of flesh and blood
+
+
+@pytest.fixture(scope="module")
+def first_drives(notebook):
+    return [notebook.one_drive(seed) for seed in FRESH_SEEDS]
+
+
+@pytest.fixture(scope="module")
+def cloned(notebook, first_drives):
+    (done,) = learn_from_corrections(
+        notebook.make_policy, first_drives, notebook.SETTINGS, FRESH_SEEDS
+    )
+    return done
+
+
+@pytest.fixture(scope="module")
+def alone(notebook, cloned):
+    """The share of each seed's drives that crash without a supervisor."""
+    return torch.tensor([1 - own.success.rate for own in cloned.judge(notebook.TRACK)])
+
+
+@pytest.fixture(scope="module")
+def crashes(notebook, cloned):
+    """The shares of each seed's drives that crash, by the steps that a supervisor needs to react."""
+    return {
+        steps: torch.tensor(notebook.crash_rates(cloned.policies, steps, episodes=40))
+        for steps in (0, 1, 2, 5)
+    }
+
+
+def test_one_drive_of_two_laps_is_167_labels(first_drives):
+    lengths = [len(labels) for _, labels in first_drives]
+    assert statistics.mean(lengths) == pytest.approx(167, abs=1)
+
+
+def test_who_reacts_at_once_prevents_a_good_part_of_the_crashes_and_loses_four_in_ten(
+    crashes, alone
+):
+    assert beyond(alone - crashes[0], 0.1)
+    assert float(crashes[0].mean()) == pytest.approx(0.4, abs=0.1)
+
+
+def test_who_needs_a_tenth_of_a_second_prevents_few(crashes, alone):
+    assert beyond(crashes[1] - crashes[0], 0.05)
+    assert float((alone - crashes[1]).mean()) < 0.2
+
+
+def test_from_two_tenths_on_a_supervisor_might_as_well_stay_at_home(crashes, alone):
+    for steps in (2, 5):
+        assert float((alone - crashes[steps]).mean()) < 0.06
+
+
+def test_who_looks_away_prevents_fewer_crashes(notebook, cloned, crashes):
+    lapses = torch.tensor(notebook.crash_rates(cloned.policies, 0, lapse=0.1, episodes=40))
+    assert beyond(lapses - crashes[0])
+
+
+# What is learnt from it
+
+
+@pytest.fixture(scope="module")
+def curves(notebook):
+    """Seconds and success (2, rounds, seeds) for every way to teach."""
+    ways = {
+        "DAgger": notebook.dagger_labels,
+        "gated": notebook.gated_labels,
+        "slow": notebook.slow_labels,
+    }
+    found = {name: notebook.learning_curve(collect, FRESH_SEEDS) for name, collect in ways.items()}
+    return {**found, "automatic": notebook.ensemble_curve(FRESH_SEEDS)}
+
+
+@pytest.mark.long
+def test_dagger_falls_in_its_first_round_and_ends_best_of_the_three(curves):
+    success = curves["DAgger"][1]
+    assert beyond(success[0] - success[1]) and float(success[1].mean()) < 0.15
+    assert float(success[-1].mean()) > 0.97
+    for name in ("gated", "slow"):
+        assert float(curves[name][1][-1].mean()) < float(success[-1].mean())
+
+
+@pytest.mark.long
+def test_human_gating_with_quick_hands_does_not_fall(curves):
+    success = curves["gated"][1].mean(dim=1)
+    assert beyond(curves["gated"][1][1] - curves["gated"][1][0])
+    assert bool((success.diff() > -0.03).all()) and float(success[-1]) > 0.8
+
+
+@pytest.mark.long
+def test_slow_hands_teach_far_less(curves):
+    assert beyond(curves["gated"][1][-1] - curves["slow"][1][-1])
+    assert float(curves["slow"][1][:3].mean()) < 0.45
+
+
+@pytest.mark.long
+def test_gating_by_disagreement_reaches_ninety_per_cent_soonest_and_without_a_fall(
+    notebook, curves
+):
+    seconds = {name: notebook.seconds_until(curve) for name, curve in curves.items()}
+    assert seconds["automatic"] < 0.8 * seconds["DAgger"]
+    success = curves["automatic"][1]
+    assert beyond(success[1] - success[0])
+    assert bool((success.mean(dim=1).diff() > -0.03).all())
+
+
+@pytest.mark.long
+def test_a_supervisor_watches_several_times_as_long_as_they_drive(notebook, cloned):
+    for seed, policy in enumerate(cloned.policies):
+        generator = torch.Generator().manual_seed(seed)
+        person = notebook.supervisor(generator)
+        logbook, (_, kept) = notebook.supervise(policy, person, generator, 6)
+        assert int(logbook.running.sum()) > 2 * len(kept)
+
+
+# Doubt
+
+
+@pytest.fixture(scope="module")
+def doubtful(notebook, first_drives):
+    """Ensembles of the fresh seeds, and drives of the first policy of each."""
+    done = notebook.train_ensembles(first_drives, FRESH_SEEDS)
+    ensembles = [notebook.Ensemble(done, number) for number in range(len(FRESH_SEEDS))]
+    judged = done.judge(notebook.TRACK)[:: notebook.MEMBERS]
+    return ensembles, [own.rollouts for own in judged]
+
+
+@pytest.fixture(scope="module")
+def areas(notebook, doubtful):
+    """The AUROC of every seed, by doubt."""
+    found = {"disagreement": [], "novelty": [], "edge": []}
+    for ensemble, rollouts in zip(*doubtful, strict=True):
+        seen = notebook.seen_in(rollouts)
+        labels = notebook.crash_within(rollouts, 1.0, notebook.TRACK.time_step)
+        scores = {
+            "disagreement": ensemble.disagreement(seen),
+            "novelty": ensemble.novelty(seen),
+            "edge": notebook.towards_the_edge(seen),
+        }
+        for name, own in scores.items():
+            found[name].append(float(notebook.auroc(own, labels)))
+    return {name: torch.tensor(values) for name, values in found.items()}
+
+
+def test_disagreement_and_novelty_find_steps_before_a_crash_in_nine_pairs_of_ten(areas):
+    assert float(areas["disagreement"].mean()) > 0.9
+    assert float(areas["novelty"].mean()) > 0.9
+
+
+def test_the_machine_knows_before_the_eye(areas):
+    assert float(areas["edge"].mean()) < 0.72
+    for name in ("disagreement", "novelty"):
+        assert beyond(areas[name] - areas["edge"], 0.1)
+
+
+def test_the_gate_by_disagreement_saves_most_drives_and_the_eye_few(notebook, doubtful):
+    ensembles, rollouts = doubtful
+    alone = torch.stack([own.failed for own in rollouts]).float().mean(dim=1)
+
+    def crashed(name, budget):
+        return notebook.gated_crashes(ensembles, rollouts, name, budget, episodes=40)[:, 0]
+
+    tenth, fifth = crashed("disagreement", 0.1), crashed("disagreement", 0.2)
+    assert beyond(alone - tenth) and float(tenth.mean()) < 0.5 * float(alone.mean())
+    assert float(fifth.mean()) < 0.12
+    eye = crashed("way to the edge", 0.1)
+    assert beyond(eye - tenth) and float((alone - eye).mean()) < 0.35
+
+
+# Sure and wrong
+
+
+@pytest.fixture(scope="module")
+def forks(notebook):
+    return [notebook.five_of_one_mind(seed) for seed in FRESH_SEEDS]
+
+
+@pytest.mark.long
+def test_five_regressions_agree_and_drive_into_the_obstacle(notebook, forks):
+    for policies, demonstrations, alone in forks:
+        assert float(alone.failed.float().mean()) > 0.8
+        theirs, ours = notebook.at_the_decision(policies, demonstrations)
+        assert float(theirs.abs().mean()) == pytest.approx(0.7, abs=0.02)
+        assert float(ours.std(dim=0, correction=0).mean()) < 0.06
+        assert float(ours.mean(dim=0).abs().mean()) < 0.2
+
+
+@pytest.mark.long
+def test_with_the_same_budgets_most_drives_crash_on_the_fork(notebook, forks):
+    for budget in (0.1, 0.2):
+        crashed = [notebook.fork_gate(own, alone, budget)[0] for own, _, alone in forks]
+        assert beyond(crashed, 0.5)
+
+
+# How to collect demonstrations
+
+
+def test_recorded_drives_show_their_traces(notebook):
+    drives, step = recorded_drives("fork"), default_task().time_step
+    rows = notebook.artefacts(drives, step)
+    assert set(rows) == {"drag", "remote", "leader"}
+    idle, length, early = zip(*(rows[name] for name in ("drag", "remote", "leader")), strict=True)
+    # From afar everybody stands still for the delay of 0.3 s longer, and drives for longer.
+    assert idle[1] - idle[0] == pytest.approx(0.3, abs=0.1) and idle[1] > idle[2]
+    assert length[1] > max(length[0], length[2])
+    assert set(early) == {0.1}
+    assert min(idle) > 0.1
+
+
+def test_tidy_drives_arrive_and_begin_at_once(notebook):
+    step = default_task().time_step
+    tidied = notebook.tidy(recorded_drives("fork"))
+    assert len(tidied) == 54
+    assert all(notebook.idle_seconds(one, step) < 2 * step for one in tidied.trajectories)
+
+
+def test_regression_hits_what_was_avoided_and_a_mixture_passes_it(notebook):
+    tidied, task = notebook.tidy(recorded_drives("fork")), default_task()
+    seeds = range(1000, 1004)
+    rates = {
+        make: [own.success.rate for own in notebook.taught_by_hand(make, tidied, task, seeds)]
+        for make in (RegressionPolicy, MixturePolicy)
+    }
+    assert max(rates[RegressionPolicy]) < 0.3
+    assert statistics.mean(rates[MixturePolicy]) > 0.6
