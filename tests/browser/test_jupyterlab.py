@@ -101,6 +101,17 @@ FIRST_ANSWERS = {  # a notebook's first question, a wrong answer and a right one
         "return torch.cat([torch.cat([e, e[-1:].repeat(prediction_horizon - 1, 1)])"
         ".unfold(0, prediction_horizon, 1).transpose(1, 2) for e in actions])",
     ),
+    "07_compounding_errors": (
+        "def state_divergence(expert_states, policy_states):",
+        "return 2 * torch.cdist(expert_states, policy_states).mean(dim=(1, 2))",
+        "return sum(w * torch.cdist(x, y).mean(dim=(1, 2)) for w, x, y in [(2, expert_states, policy_states),"
+        " (-1, expert_states, expert_states), (-1, policy_states, policy_states)])",
+    ),
+    "08_interventions": (
+        "def gate(score, engaged, low, high):",
+        "return score > high",
+        "return (score > high) | (engaged & (score >= low))",
+    ),
 }
 
 
