@@ -61,7 +61,7 @@ def plot_growth(
     horizons: Float[Tensor, "n"],
     costs: Mapping[str, Float[Tensor, "n"]],
     looks: Sequence[Look],
-    guides: Mapping[float, float],
+    guides: Mapping[int, float],
 ) -> Axes:
     """Draw costs over the horizon with both axes logarithmic: there a power is a straight line.
 
