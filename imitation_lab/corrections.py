@@ -1,14 +1,20 @@
 """Learning in rounds: train, let somebody correct, train again on all of it. All seeds at once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from imitation_lab.controller import PhysicalPolicy, RecedingHorizon
 from imitation_lab.data import Demonstrations
 from imitation_lab.evaluation import Evaluation, SuccessRate
 from imitation_lab.experiment import FIRST_DRIVE, clone
+from imitation_lab.files import write_atomically
 from imitation_lab.rollout import Rollouts, rollout
 from imitation_lab.stack import PolicyStack
 from imitation_lab.training import TrainingRun, TrainingSettings
@@ -21,6 +27,8 @@ from imitation_lab.types import (
     Task,
     Trajectory,
 )
+
+RECORDED = "recorded_corrections.json"
 
 
 def as_function(actor: Actor, num_episodes: int, generator: Generator) -> ActionFunction:
@@ -159,3 +167,50 @@ def _evaluation(rollouts: Rollouts, rows: slice) -> Evaluation:
     )
     successes = int(own.succeeded.sum())
     return Evaluation(SuccessRate(successes, len(own)), own)
+
+
+@dataclass(frozen=True)
+class SpentBudget:
+    """What one way of spending labels brought, round by round.
+
+    Attributes:
+        way: How labels were collected.
+        labels: After each round, the mean over seeds.
+        successes: Drives that succeeded, for each round and seed.
+        episodes: Drives of each seed.
+    """
+
+    way: str
+    labels: tuple[float, ...]
+    successes: tuple[tuple[int, ...], ...]
+    episodes: int
+
+    @property
+    def shares(self) -> Float[Tensor, "rounds seeds"]:
+        """The shares of drives that succeed."""
+        return torch.tensor(self.successes) / self.episodes
+
+
+def write_budgets(budgets: Iterable[SpentBudget], path: str | Path) -> None:
+    """Write results as a JSON file, in place of an older one."""
+    rows = ",\n".join(json.dumps(asdict(budget)) for budget in budgets)
+    write_atomically(path, f"[\n{rows}\n]\n".encode())
+
+
+def read_budgets(text: str) -> dict[str, SpentBudget]:
+    """Return what ``write_budgets`` wrote, by its way."""
+    rows = [
+        SpentBudget(
+            row["way"],
+            tuple(row["labels"]),
+            tuple(map(tuple, row["successes"])),
+            row["episodes"],
+        )
+        for row in json.loads(text)
+    ]
+    return {row.way: row for row in rows}
+
+
+def recorded_budgets() -> dict[str, SpentBudget]:
+    """Return the results of ``python -m benchmarks.dagger`` that come with the library."""
+    return read_budgets((resources.files("imitation_lab") / RECORDED).read_text(encoding="utf-8"))

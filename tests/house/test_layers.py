@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tools.rules import read_course
+
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "imitation_lab"
+NOTEBOOKS = read_course(ROOT / "source")
 
 # Whoever adds a module to the library adds its line here: the layers right below it. What lies below
 # those it may use as well.
@@ -129,6 +132,51 @@ def test_the_notebooks_import_the_library_and_well_known_packages_only():
         path.name: sorted(top_level(path) - allowed) for path in (ROOT / "source").glob("*.py")
     }
     assert not {name: found for name, found in strangers.items() if found}
+
+
+def library_module(name: str) -> Path | None:
+    """Return the file that a dotted name of the library stands for, or the file that holds it."""
+    parts = name.split(".")[1:]
+    for length in range(len(parts), 0, -1):
+        place = LIBRARY.joinpath(*parts[:length])
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+def imported_at_once(source: str) -> set[Path]:
+    """Return the files of the library that running a module imports directly, packages too."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        ours = [name for name in names if name.startswith("imitation_lab.")]
+        places = {name.rsplit(".", up)[0] for name in ours for up in range(name.count("."))}
+        found |= {module for place in places if (module := library_module(place))}
+    return found
+
+
+def reached(source: str) -> set[Path]:
+    """Return every file of the library that running a module imports."""
+    found: set[Path] = set()
+    waiting = imported_at_once(source)
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= imported_at_once(module.read_text(encoding="utf-8")) - found
+    return found
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_a_notebook_runs_without_the_answers_that_are_still_due(notebook):
+    due = [name for later in NOTEBOOKS if later.name >= notebook.name for name in later.answers]
+    answers = {library_module(f"imitation_lab.{name}") for name in due}
+    ordinary = [cell for cell in notebook.cells if cell.kind == "code" and cell.tag != "solution"]
+    found = {module.name for cell in ordinary for module in reached(cell.source) & answers}
+    assert not found, f"{notebook.name} needs {found}, which its students do not get yet"
 
 
 def unpickling(path: Path) -> list[str]:

@@ -4,10 +4,14 @@ import pytest
 import torch
 
 from imitation_lab.corrections import (
+    SpentBudget,
     as_demonstrations,
     as_function,
     first_labels,
     learn_from_corrections,
+    read_budgets,
+    recorded_budgets,
+    write_budgets,
 )
 from imitation_lab.envs import Fork, Pendulum
 from imitation_lab.evaluation import evaluate
@@ -115,3 +119,20 @@ def test_an_expert_that_is_cloned_well_is_judged_like_the_expert():
     best = evaluate(TASK, PendulumBalancer(), seeded(), 50).success
     assert best.rate == 1.0
     assert all(evaluation.success.rate == 1.0 for evaluation in done.judge(TASK, episodes=50))
+
+
+def test_the_record_is_read_as_it_was_written(tmp_path):
+    budgets = [SpentBudget("one way", (3.0, 5.5), ((1, 2), (4, 4)), 4)]
+    write_budgets(budgets, tmp_path / "record.json")
+    [found] = read_budgets((tmp_path / "record.json").read_text()).values()
+    assert found == budgets[0]
+    assert found.shares.tolist() == [[0.25, 0.5], [1, 1]]
+
+
+def test_at_a_budget_of_630_cloning_stays_below_60_and_dagger_passes_95():
+    record = recorded_budgets()
+    assert all(max(budget.labels) <= 630 for budget in record.values())
+    assert all(len(budget.successes[0]) == 10 for budget in record.values())
+    assert record["behaviour cloning"].shares[-1].mean() < 0.6
+    dagger = record["DAgger"].shares.mean(dim=1)
+    assert dagger[-1] > 0.95 and dagger[1] < dagger[0]
