@@ -52,7 +52,6 @@ SEE = """() => {
     };
     return {
         running: document.querySelector(".cockpit .start").textContent !== "Start",
-        drives: document.querySelector(".cockpit .sign").textContent !== "ready",
         corner: [left, top],
         place: [x, y],
         length: vehicle.getBBox().width,
@@ -76,9 +75,13 @@ class SupervisingHand:
 
     Attributes:
         page: A page of Playwright.
+        alarm: How far beside the middle of the lane it takes over, as a share of the half width.
+        relief: And where it hands back.
     """
 
     page: Any
+    alarm: float = ALARM
+    relief: float = RELIEF
 
     def supervise(self) -> None:
         """Let the policy drive once, and take the wheel when it looks bad."""
@@ -86,9 +89,10 @@ class SupervisingHand:
         road.scroll_into_view_if_needed()
         self.page.locator(".cockpit .seat").focus()
         on_fork = self.page.evaluate(SEE)["obstacle"] is not None
+        target = self._fork_eyes() if on_fork else self._track_eyes()
         self.page.keyboard.press("Enter")
-        self.page.wait_for_function(f"() => ({SEE})().drives")
-        self._watch(self._fork_eyes() if on_fork else self._track_eyes())
+        self.page.wait_for_function(f"() => ({SEE})().running")
+        self._watch(target)
 
     def _watch(self, target: Callable[[dict[str, Any], bool], np.ndarray | None]) -> None:
         engaged = False
@@ -117,7 +121,7 @@ class SupervisingHand:
             place = np.array(seen["place"])
             distances = np.linalg.norm(middle - place, axis=1)
             nearest = int(distances.argmin())
-            bad = distances[nearest] / half > (RELIEF if engaged else ALARM)
+            bad = distances[nearest] / half > (self.relief if engaged else self.alarm)
             # The lane's picture runs the way that everybody drives: counter-clockwise.
             return middle[(nearest + ahead) % len(middle)] if bad else None
 
