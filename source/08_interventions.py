@@ -57,8 +57,8 @@ from imitation_lab.experiment import clone
 from imitation_lab.experts import ForkDriver, RacetrackDriver, Supervisor
 from imitation_lab.plots import POLICY_LOOKS, plot_rollouts, show, use_course_style
 from imitation_lab.plots.gating import (
+    plot_before_crashes,
     plot_crashes,
-    plot_doubt,
     plot_doubt_along,
     plot_driver,
     plot_hands,
@@ -1429,7 +1429,7 @@ first_drives = [one_drive(seed) for seed in SEEDS]
 (cloned,) = learn_from_corrections(make_policy, first_drives, SETTINGS, SEEDS)
 print("alone, drives that arrive:", *(evaluation.success for evaluation in cloned.judge(TRACK)))
 
-REACTIONS = (0, 1, 2, 3, 5)
+REACTIONS = (0, 1, 2, 4)
 crashes = {
     "always looks": [crash_rates(cloned.policies, steps) for steps in REACTIONS],
     "looks away": [crash_rates(cloned.policies, steps, lapse=0.1) for steps in REACTIONS],
@@ -1441,16 +1441,16 @@ figure, axes = plt.subplots(figsize=(6, 3.4))
 plot_crashes(axes, [TRACK.time_step * steps for steps in REACTIONS], crashes, alone)
 show(
     figure,
-    alt="Crashes under supervision against reaction time. At once: about four in ten. With 0.1 seconds: six in ten. From 0.2 seconds on: as many as without anybody. Who looks away "
+    alt="Crashes under supervision against reaction time. Fewest at once, more with 0.1 seconds, and from about 0.2 seconds on as many as without anybody. Who looks away "
     "does worse at short reaction times.",
     caption="Means of three policies with 100 drives each; small marks are policies. The dashed line: nobody watches.",
 )
 
 # %% [markdown]
-# This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents a good part of the crashes. Who needs a tenth of a second prevents few, and from two tenths on
+# This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents about half of the crashes. Who needs a tenth of a second prevents few, and from two tenths on
 # the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm.
 #
-# Even the quickest supervisor loses about four drives in ten. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
+# Even the quickest supervisor loses about a third of the drives. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
 # point outwards, and by the time that it shows it is too late. Keep this in mind for later.
 #
 # ## What is learnt from it
@@ -1566,6 +1566,8 @@ cockpit.policies = taught.runs
 
 # %% [markdown]
 # The cockpit above drives with the new weights now. Start a drive and see what has changed, and what has not: does it go wrong elsewhere?
+#
+# If you read the recorded drives: the hand at the mouse held on for less than two seconds in all. So few corrections change little or nothing. Yours can do better.
 #
 # ## Could you automatically detect when intervention is needed?
 #
@@ -1849,7 +1851,7 @@ def ensemble_disagreement__by_running_means(policies, observations):
 
 
 # %% [markdown]
-# On our track, each data set now trains three policies. The first of the three drives, and the others only say what they would do. Here is the doubt in two of its drives: one that arrives, and one that does not.
+# On our track, each data set now trains three policies. The first of the three drives, and the others only say what they would do. How do they agree in the last two seconds before a crash? And how far is it to the edge then?
 
 # %%
 MEMBERS = 3
@@ -1897,29 +1899,43 @@ def crash_within(rollouts, seconds, time_step):
     return (rollouts.failed & (left * time_step <= seconds))[rollouts.active]
 
 
+def before_crashes(score, rollouts, steps=20):
+    """Return a score in the last steps before every crash, (crashes, steps); NaN before a start."""
+    scores = score(rollouts.observations[:-1].flatten(0, 1)).view(rollouts.active.shape)
+    table = torch.full((int(rollouts.failed.sum()), steps), math.nan)
+    for row, episode in zip(table, rollouts.failed.nonzero().flatten().tolist(), strict=True):
+        own = scores[: rollouts.lengths[episode], episode][-steps:]
+        row[-len(own) :] = own
+    return table
+
+
 # %% tags=["train"]
 doubters = train_ensembles(first_drives)
 ensembles = [Ensemble(doubters, number) for number in range(len(SEEDS))]
 alone_on_the_track = [own.rollouts for own in doubters.judge(TRACK)[::MEMBERS]]
 
-figure, panels = plt.subplots(1, 2, figsize=(11, 3), sharey=True)
-endings = {"arrives": alone_on_the_track[0].succeeded, "crashes": alone_on_the_track[0].failed}
-for axes, (name, which) in zip(panels, endings.items(), strict=True):
-    lengths = torch.where(which, torch.tensor(alone_on_the_track[0].lengths), 0)
-    episode = int(lengths.argmax())
-    seen = alone_on_the_track[0].observations[: int(lengths[episode]), episode]
-    plot_doubt(axes, TRACK.time_step, ensembles[0].disagreement(seen), towards_the_edge(seen))
-    axes.set_title(f"a drive that {name}")
-panels[1].set_ylabel("")
+pairs = list(zip(ensembles, alone_on_the_track, strict=True))
+figure, panels = plt.subplots(1, 2, figsize=(10, 3.2))
+for axes, name in zip(panels, ("disagreement", "way to the edge"), strict=True):
+    tables, levels = [], []
+    for ensemble, own in pairs:
+        score = ensemble.disagreement if name == "disagreement" else towards_the_edge
+        tables.append(before_crashes(score, own))
+        arriving = own.observations[:-1][own.active & own.succeeded]
+        levels.append(score(arriving))
+    plot_before_crashes(axes, TRACK.time_step, torch.cat(tables), torch.cat(levels))
+    axes.set_title(name)
+panels[0].set_ylabel("rad/s")
+panels[1].set_ylabel("half widths of the lane")
 show(
     figure,
-    alt="Disagreement of three policies over time, and the way to the edge of the lane. In the drive that arrives disagreement stays low. In the one that crashes it rises to many times "
-    "that before the vehicle reaches the edge.",
-    caption="Full: by how much the three disagree. Dashed: how far it is to the edge of the lane, where 1 is the edge.",
+    alt="Two curves over the two seconds before a crash. Disagreement is above its level in drives that arrive from the beginning, and several times as high in the last second. The way to the "
+    "edge rises in the last half second only.",
+    caption="Medians over all crashes of three policies, with quartiles. Dashed: the median in drives that arrive.",
 )
 
 # %% [markdown]
-# The doubt rises before the vehicle is near the edge. That looks good. But one drive is an anecdote. How good is a doubt as an alarm?
+# The policies disagree long before the vehicle is near the edge. That looks good. But how good is it as an alarm?
 #
 # Take all steps of all drives, and mark those after which the drive crashes within a second. A good doubt is high at these and low at the others. Wherever you put the threshold, some of
 # the marked steps lie above it, the hits, and some of the others too, the false alarms. A number for all thresholds at once: draw a marked step and another one at random. **How likely is it that the marked
@@ -2578,7 +2594,7 @@ for budget in (0.1, 0.2):
         print(f"{name:16}: {crashed:3.0f} % crash, {by_hand:3.0f} % of the steps by hand")
 
 # %% [markdown]
-# The gate by disagreement saves most drives with a tenth of the steps by hand, and nearly all with a fifth. The eye on the edge, with the same budget, saves few. And no person had to watch.
+# The gate by disagreement saves most drives with a tenth of the steps by hand, and nearly all with a fifth. The eye on the edge saves fewer, with more steps by hand. Novelty does at least as well as disagreement here. And no person had to watch.
 #
 # The experts' share is not the budget: a drive that would have ended goes on, and has steps of both kinds.
 #
@@ -2605,7 +2621,7 @@ def ensemble_curve(seeds=SEEDS, rounds=4, budget=BUDGET):
     return torch.tensor(curve).transpose(0, 1)
 
 
-def seconds_until(curve, wanted=0.9):
+def seconds_until(curve, wanted=0.8):
     """Return the mean seconds after the first round whose mean success is as wanted, or None."""
     reached = (curve[1].mean(dim=1) >= wanted).nonzero().flatten()
     return float(curve[0].mean(dim=1)[reached[0]]) if len(reached) else None
@@ -2616,17 +2632,17 @@ curves["gated by disagreement"] = ensemble_curve()
 
 # %% tags=["train"]
 figure, axes = plt.subplots(figsize=(7, 3.8))
-plot_learning(axes, curves, wanted=0.9)
+plot_learning(axes, curves, wanted=0.8)
 axes.legend(fontsize=8, loc="lower right")
 show(
     figure,
-    alt="The earlier figure with a fourth curve: gating by disagreement rises fastest, without a fall, and is above 90 per cent after about half of the seconds that DAgger takes.",
-    caption="Hands-on seconds of the expert, the first drive included. The dashed line is 90 %.",
+    alt="The earlier figure with a fourth curve: gating by disagreement rises fastest, without a fall, and flattens out below DAgger's end.",
+    caption="Hands-on seconds of the expert, the first drive included. The dashed line is 80 %.",
 )
 for name, curve in curves.items():
     seconds = seconds_until(curve)
     print(
-        f"{name:22}: {'not in four rounds' if seconds is None else f'{seconds:.0f} s'} until 90 %"
+        f"{name:22}: {'not in four rounds' if seconds is None else f'{seconds:.0f} s'} until 80 %"
     )
 
 logbook, (_, kept) = supervise(cloned.policies[0], supervisor(seeded(0)), seeded(0), 6)
@@ -2636,6 +2652,8 @@ print(
 )
 
 # %% [markdown]
+# Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. In the end DAgger is above it: random states of the policy's own drives cover what no alarm has pointed at.
+#
 # Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for a small part of the time, and the eyes are on the road for all of it: the last
 # line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. No
 # person who is called out of a book does. (A stretch goal below gives them time.)
@@ -2678,7 +2696,7 @@ def five_of_one_mind(seed):
     members = range(5 * seed, 5 * seed + 5)
     runs = clone(make, demonstrations, FORK_SETTINGS, members, "cpu", "five regressions")
     players = [PhysicalPolicy(run.policy, *run.normalizers) for run in runs]
-    policies = [as_function(RecedingHorizon(player), 1, seeded(0)) for player in players]
+    policies = [lambda seen, own=own: own.sample(seen, seeded(0))[:, 0] for own in players]
     alone = evaluate(FORK, RecedingHorizon(players[0]), seeded(1000 + seed)).rollouts
     return policies, demonstrations, alone
 
@@ -2697,9 +2715,11 @@ def fork_gate(policies, drives, budget, episodes=100):
         spread = ensemble_disagreement(policies, observations)
         return answered(spread, "ensemble_disagreement")
 
-    watch = doubtful(doubt, affordable(doubt, drives, budget))
-    logbook = Logbook(FORK, watch)
-    driver = as_function(ForkDriver(FORK), episodes, seeded(7))
+    def driver(observations):
+        # A new one at every step: nothing to remember, for any number of episodes.
+        return as_function(ForkDriver(FORK, ("left",)), len(observations), seeded(0))(observations)
+
+    logbook = Logbook(FORK, doubtful(doubt, affordable(doubt, drives, budget)))
     human_gated_rollout(logbook, policies[0], driver, logbook, seeded(3), episodes)
     by_hand = logbook.hands_on.sum() / logbook.running.sum()
     return float(logbook.crashed.float().mean()), float(by_hand)
@@ -2794,9 +2814,9 @@ def drives_at_hand(recorder):
     return recorder.demonstrations if len(recorder) >= 20 else recorded_drives("fork")
 
 
-def idle_seconds(trajectory, time_step):
-    """Return how long a drive stands still before the vehicle is told to move."""
-    return time_step * int((trajectory.actions.norm(dim=1).cumsum(dim=0) < 0.1).sum())
+def idle_steps(trajectory):
+    """Return how many steps pass before the vehicle is told to move, at 0.1 m/s or more."""
+    return int((trajectory.actions.norm(dim=1).cummax(dim=0).values < 0.1).sum())
 
 
 def artefacts(drives, time_step):
@@ -2804,7 +2824,7 @@ def artefacts(drives, time_step):
     rows = {}
     for interface in sorted({trajectory.driver for trajectory in drives.trajectories}):
         own = drives.by_driver(interface).trajectories
-        idle = sum(idle_seconds(one, time_step) for one in own) / len(own)
+        idle = time_step * sum(map(idle_steps, own)) / len(own)
         arrived = [one for one in own if one.ending == Ending.SUCCESS]
         length = time_step * sum(map(len, arrived)) / max(len(arrived), 1)
         early = sum(one.ending == Ending.CUT_OFF for one in own) / len(own)
@@ -2839,6 +2859,8 @@ show(
 # - **Latency.** From afar the idle time is longer by the delay, and the whole drive takes longer: who acts on what was has to be careful. And each command belongs to what was seen 0.3 s earlier, while the data puts it beside what was seen at the same step.
 # - **Early stops.** A drive that was given up half-way teaches that it ends there. Here we know, since each drive has kept its ending.
 #
+# And a fourth, which no list names: the leader's speeds shake. Its hand is held up by nothing.
+#
 # What to do about it? Cut the idle frames off, but not those at which standing still is the task. Shift the actions by the latency, if it is known. Delete what went wrong, if it went wrong by mistake. The next cell does the first and the last.
 
 
@@ -2848,8 +2870,7 @@ def tidy(drives):
     kept = []
     for trajectory in drives.trajectories:
         if trajectory.ending == Ending.SUCCESS:
-            idle = int((trajectory.actions.norm(dim=1).cumsum(dim=0) < 0.1).sum())
-            start = max(idle - 1, 0)
+            start = max(idle_steps(trajectory) - 1, 0)
             kept.append(
                 replace(
                     trajectory,
@@ -2864,12 +2885,12 @@ def tidy(drives):
 # ## Does your data teach?
 #
 # Now train on it. At 30 steps per second a single action is a thirtieth of a second, and a policy that decides at every step trembles itself to one side, as small differences grow. (Notebook 6: *predict* and *play* chunks.) So let the policies
-# predict 24 actions, 0.8 s, and play them. You never drove into the obstacle. Will regression? Will a mixture?
+# predict 32 actions, about a second, and play them. You never drove into the obstacle. Will regression? Will a mixture?
 
 
 # %%
 PEOPLE_SETTINGS = TrainingSettings(steps=1000, batch_size=128, learning_rate=1e-2)
-CHUNK = 24
+CHUNK = 32
 
 
 def taught_by_hand(make, demonstrations, task, seeds=SEEDS, episodes=50):
@@ -2901,7 +2922,7 @@ show(
 )
 
 # %% [markdown]
-# The same hands, the same drives: nine in ten drives of regression hit the wall that was avoided in every demonstration, and three in four of the mixture's pass it, to either side as the demonstrators did.
+# The same hands, the same drives: regression hits the wall that was avoided in every demonstration, and most drives of the mixture pass it, to either side as the demonstrators did.
 #
 # ## Can robots learn from videos?
 #

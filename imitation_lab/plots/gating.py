@@ -63,20 +63,23 @@ def _stretches(engaged: Tensor) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def plot_doubt(axes: Axes, time_step: float, doubt: Tensor, edge: Tensor) -> Axes:
-    """Draw a drive's doubt over time, and beside it how near the vehicle was to the edge.
+def plot_before_crashes(axes: Axes, time_step: float, scores: Tensor, level: Tensor) -> Axes:
+    """Draw a score over the last seconds before crashes: its median and quartiles.
 
     Args:
         axes: Where to draw.
         time_step: Seconds between steps.
-        doubt: (time,), in the action's unit.
-        edge: The way to the edge (time,), which is at 1.
+        scores: (crashes, steps), the last step before the crash at the end; NaN is left out.
+        level: The scores (number,) of drives that arrive.
     """
-    times = time_step * torch.arange(len(doubt))
-    axes.plot(times, doubt, color=WAYS[0].color, ls="-", lw=1.8, label="disagreement, rad/s")
-    axes.plot(times, edge, color="0.45", ls="--", lw=1, label="way to the edge")
-    axes.set(xlabel="time, s", ylabel="doubt", ylim=(-0.03, 1.25))
-    axes.legend(fontsize=8, loc="upper left", ncols=2)
+    times = time_step * torch.arange(-scores.shape[1], 0)
+    low, middle, high = scores.nanquantile(torch.tensor([0.25, 0.5, 0.75]), dim=0)
+    look = WAYS[1]
+    axes.fill_between(times, low, high, color=look.color, alpha=0.2, lw=0)
+    axes.plot(times, middle, color=look.color, marker=look.marker, ms=4, ls="-", label="to crash")
+    axes.axhline(float(level.median()), color="0.35", ls="--", lw=1.2, label="to arrive")
+    axes.set(xlabel="seconds before the crash", ylim=(0, None))
+    axes.legend(fontsize=8, loc="upper left")
     return axes
 
 
