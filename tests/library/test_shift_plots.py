@@ -26,7 +26,7 @@ def test_laps_follow_the_vehicle_to_its_end(axes):
     for path, end, episode in zip(paths, ends, (0, 2), strict=True):
         drawn = torch.stack([torch.as_tensor(values) for values in path.get_data()], dim=1)
         assert torch.equal(drawn, rollouts.states[:, episode, :2])
-        assert [float(value) for value in end.get_data()] == drawn[-1].tolist()
+        assert [float(values[0]) for values in end.get_data()] == drawn[-1].tolist()
 
 
 def test_a_tube_holds_every_episode_and_no_more(axes):
