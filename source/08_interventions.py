@@ -399,8 +399,8 @@ show(
 #
 # Write `human_gated_rollout(env, policy, expert, gate, generator, episodes=1)`.
 #
-# - `env` is a task of this course: `env.initial_states(episodes, generator)`, `env.observe(states, generator)`,
-#   `env.advance(states, actions, generator)`, `env.failed(states)`, `env.succeeded(states)` and `env.max_steps`, all for a whole batch. An
+# - `env` is a task of this course, for a whole batch at once: its methods are `initial_states(number, generator)`, `observe(states, generator)`,
+#   `advance(states, actions, generator)`, `failed(states)` and `succeeded(states)`, and `max_steps` is a number. An
 #   episode ends when it has failed or succeeded, or after `max_steps` steps. Then it stands still: its state stays as it is.
 # - `policy` and `expert` take observations `(batch, observation_dim)` and return actions `(batch, action_dim)`.
 # - `gate(observations, engaged)` says who drives now: `(batch,)`, of booleans, true where the expert does. `engaged` is what it said one
@@ -422,12 +422,12 @@ def human_gated_rollout(env, policy, expert, gate, generator, episodes=1):
     engaged = torch.zeros(episodes, dtype=torch.bool)
     seen, done = [], []
     for _ in range(env.max_steps):
-        observations = env.observe(states, generator)
-        actions = policy(observations)
-        engaged = gate(observations, engaged)
+        look = env.observe(states, generator)
+        actions = policy(look)
+        engaged = gate(look, engaged)
         if engaged.any():
-            actions = torch.where(engaged[:, None], expert(observations), actions)
-        seen.append(observations[engaged & running])
+            actions = torch.where(engaged[:, None], expert(look), actions)
+        seen.append(look[engaged & running])
         done.append(actions[engaged & running])
         moved = env.advance(states, actions, generator)
         states = torch.where(running[:, None], moved, states)
