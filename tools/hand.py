@@ -28,7 +28,7 @@ LEADING = 10.0  # 1/s: the leader's speed per metre, or per radian, to the hand
 TOP_TURN_RATE = 2.5  # rad/s
 STICK_REACH = 52  # pixels from the middle to a full push
 WINDOW = 60  # points of the way among which the hand looks for where it is
-PATIENCE = 60.0  # seconds for one drive
+PATIENCE = 30.0  # seconds for one drive
 
 SEE = """() => {
     const area = document.querySelector(".imitation-widget .area");
@@ -88,42 +88,39 @@ class ScriptedHand:
             idle: Seconds for which the hand rests first.
             stop_at: Metres after which it gives up and presses Escape.
         """
-        self._ready()
         seen = self._take_hold(idle)
         self._follow(_way_past(seen, side), stop_at)
 
     def drive_racetrack(self, idle: float = 0.0, stop_at: float = math.inf) -> None:
         """Drive on the racetrack until the drive ends."""
-        self._ready()
         lane = np.array(self.page.evaluate(SEE_LANE))
         seen = self._take_hold(idle)
         first = np.linalg.norm(lane - seen["vehicle"]["place"], axis=1).argmin()
         self._follow(np.concatenate([np.roll(lane, -first, axis=0)] * 4), stop_at)
 
-    def _ready(self) -> None:
-        """Bring the widget into view, and wait until the next start is shown."""
-        self.page.locator(".imitation-widget .area").scroll_into_view_if_needed()
-        self._wait_for("start")
-
-    def _wait_for(self, shown: str) -> None:
-        self.page.wait_for_function(
-            """(shown) => document.querySelector(".imitation-widget .area").dataset.shows === shown""",
-            arg=shown,
-        )
-
     def _take_hold(self, idle: float) -> dict[str, Any]:
+        """Press where a drive begins, and look."""
+        self.page.locator(".imitation-widget .area").scroll_into_view_if_needed()
         seen = self.page.evaluate(SEE)
         if self.interface == "drag":
-            self._move_to("area", seen, seen["vehicle"]["place"])
+            self._move_to("area", seen, self._start(seen))
         elif seen["leader"]:
             self._move_to("pad", seen, seen["leader"]["place"])
         else:
             self._move_to("pad", seen, _middle_of(seen["pad"]))
         self.page.mouse.down()
-        self._wait_for("drive")
+        self.page.wait_for_function(
+            """() => document.querySelector(".imitation-widget .area").dataset.shows === "drive" """
+        )
         if idle:
             self.page.wait_for_timeout(1000 * idle)
-        return seen
+        return self.page.evaluate(SEE)
+
+    def _start(self, seen: dict[str, Any]) -> np.ndarray:
+        """Return where to press: the fork's vehicle starts at the left, the track's where it is shown."""
+        _, _, width, height = seen["area"]
+        at_the_left = np.array([0.09 * width, 0.5 * height])
+        return at_the_left if seen["obstacle"] else np.array(seen["vehicle"]["place"])
 
     def _follow(self, way: np.ndarray, stop_at: float) -> None:
         index, walked, last = 0, 0.0, None

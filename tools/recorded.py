@@ -23,7 +23,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "assets" / "recorded"
 HOST = PROJECT / "tests" / "widgets" / "host.html"
 TRACK = Racetrack(half_width=0.2, laps=1.0).at_rate(30)
-DRIVES = {"fork": 20, "racetrack": 8}  # in each interface
+DRIVES = {"fork": 20, "racetrack": 4}  # in each interface
+PACE = {"fork": 1.0, "racetrack": 0.5}  # a busy machine makes the hand slow
 TREMOR = 1.5  # pixels
 GIVES_UP = (6, 13)  # drives on the fork that end early
 GIVES_UP_AT = 1.1  # metres
@@ -50,7 +51,7 @@ def record(browser: Any, task: Fork | Racetrack) -> Recorder:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drives.npz"
         for interface in INTERFACES:
-            recorder = Recorder(task, path, interface)
+            recorder = Recorder(task, path, interface, pace=PACE[task.name])
             page = open_bare(browser, recorder)
             hand = ScriptedHand(page, interface, TREMOR, draws)
             for number in range(DRIVES[task.name]):

@@ -78,7 +78,11 @@ function remoteStick(plan, latency) {
   const late = Math.round(latency / plan.time_step);
   let [underway, pushed] = [[], [0, 0]];
   return {
-    begin: () => ([underway, pushed] = [Array(late).fill([0, 0]), [0, 0]]),
+    begin(state) {
+      // Until the first command arrives, the racetrack's vehicle goes on turning as it did.
+      const before = plan.name === "fork" ? 0 : -state[3] / plan.top_turn_rate;
+      [underway, pushed] = [Array(late).fill([before, 0]), [0, 0]];
+    },
     act(_, { pointed, stick }) {
       pushed = pointed ? shortened(pointed, 1) : stick;
       underway.push(pushed);

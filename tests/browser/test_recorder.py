@@ -1,0 +1,89 @@
+"""A scripted hand records demonstrations in a real JupyterLab, busy kernel and restart included."""
+
+import json
+
+import pytest
+
+from imitation_lab.data import Demonstrations
+from imitation_lab.types import Ending
+from tools.hand import ScriptedHand
+
+pytestmark = pytest.mark.browser
+
+PACE = 3.0
+SHOW = f"""from imitation_lab.widgets import Recorder
+recorder = Recorder(path="mine.npz", pace={PACE})
+recorder"""
+BUSY = """import time
+from pathlib import Path
+while not Path("done").exists():
+    time.sleep(0.05)"""
+WAITING = "on the way to the kernel"
+
+
+@pytest.fixture
+def recorder_notebook(work_folder) -> str:
+    """A notebook of two cells: one shows the recorder, one keeps the kernel busy until there is a file."""
+    cells = [
+        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for number, source in enumerate([SHOW, BUSY])
+    ]  # fmt: skip
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (work_folder / "recorder.ipynb").write_text(json.dumps(content))
+    return "recorder.ipynb"
+
+
+def keep_busy(notebook) -> None:
+    """Run the cell that waits, and do not wait for it."""
+    notebook.select(1)
+    notebook.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+    notebook.page.wait_for_function(
+        """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === "busy" """
+    )
+
+
+def test_twenty_drives_arrive_also_from_a_busy_kernel_and_survive_its_restart(
+    notebook, lab, work_folder, recorder_notebook
+):
+    notebook.open(lab, recorder_notebook)
+    notebook.run(0)
+    readout = notebook.page.locator(".imitation-widget .readout")
+    readout.wait_for()
+    keep_busy(notebook)
+    notebook.select(0)
+    hand = ScriptedHand(notebook.page)
+    for side in (1, -1):
+        hand.drive_fork(side)
+    notebook.page.wait_for_function(
+        "(text) => document.querySelector('.readout').textContent.includes(text)",
+        arg=f"2 drives are {WAITING}",
+    )
+    assert not (work_folder / "mine.npz").exists()
+    (work_folder / "done").write_text("")
+    arrived = "(text) => !document.querySelector('.readout').textContent.includes(text)"
+    notebook.page.wait_for_function(arrived, arg=WAITING)
+    assert len(Demonstrations.load(work_folder / "mine.npz")) == 2
+
+    for number in range(18):
+        hand.drive_fork(-1 if number % 2 else 1)
+    notebook.page.wait_for_function(arrived, arg=WAITING)
+    assert notebook.kernel("print(len(recorder.demonstrations))") == "20"
+    kept = Demonstrations.load(work_folder / "mine.npz").trajectories
+    assert sum(drive.ending == Ending.SUCCESS for drive in kept) >= 15
+    for one, other in zip(kept[::2], kept[1::2], strict=True):
+        assert one.observations[0].equal(other.observations[0])  # every start twice
+
+    notebook.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    notebook.run(0)
+    notebook.page.wait_for_function(
+        """() => document.querySelector(".readout")?.textContent.startsWith("20 demonstrations")"""
+    )
+    assert notebook.kernel("print(len(recorder))") == "20"
