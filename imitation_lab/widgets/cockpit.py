@@ -52,7 +52,8 @@ class Cockpit(CourseWidget, front_end="cockpit"):
         pace: Seconds on the road for each second on the clock. Below 1 everything happens slowly.
 
     Args:
-        task: A fork or a racetrack. A person steers once in each of its steps: 30 a second are smooth.
+        task: A fork or a racetrack, at the rate at which the policies have learnt: a clone from 10 Hz loses
+            its lane at 30 Hz. The person steers at that rate too, and ``pace`` gives them time.
         policies: Trained runs, or policies in physical units, all of one shape.
         path: Where drives are saved, each as soon as it has ended, and loaded from.
         threshold: Where to draw the line in the picture of doubt.

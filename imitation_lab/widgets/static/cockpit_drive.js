@@ -6,8 +6,7 @@ import { disagreementOf } from "./network.js";
 import { drawNormal, wrappedAngle } from "./vehicles.js";
 
 const POINTER_GAIN = { fork: 4, racetrack: 6 }; // 1/s: m/s per metre, rad/s per radian, as the simulated drivers have it
-const TURN_SECONDS = 0.25; // by the clock, from straight ahead to as far as the wheel turns
-const RETURN_SECONDS = 0.5; // and back, when no arrow is down
+const WHEEL_SECONDS = 0.12; // by the clock, from straight ahead to as far as the wheel turns, and back
 const PUSH_SHARE = 0.3; // of the lane's half width
 const FORK_PUSH_SHARE = 0.15; // of the road's
 
@@ -21,7 +20,7 @@ export function startDrive({ plan, vehicle, policies, driver, hands, start, weig
   drive.step = () => {
     const row = think(drive, { plan, vehicle, policies, driver, draw });
     row.engaged = hands.engaged();
-    if (!row.engaged) hands.follow(row.wish);
+    if (!(row.engaged && drive.log.at(-1)?.engaged)) hands.follow(row.wish);
     row.action = row.engaged ? hands.action(drive.state) : row.wish;
     row.steered = steeringOf(vehicle, row.action);
     drive.log.push(row);
@@ -83,18 +82,29 @@ function pushedAside(plan, state, side) {
  * from where the policy left it, and it turns back when they come up. `turn(seconds)` is for every frame.
  */
 export function makeWheel({ plan, vehicle, hands, metresAt }) {
-  let wheel = 0; // from -1, right, to 1
+  let [wheel, turned, seconds] = [0, 0, 0]; // from -1, right, to 1; its sum over the seconds of this step
   const engaged = () => hands.isHeld(" ") || hands.pointer() !== null;
-  const turn = (seconds) => {
+  const turn = (passed) => {
     const towards = -hands.direction()[0];
-    const most = seconds / (towards ? TURN_SECONDS : RETURN_SECONDS);
+    const most = passed / WHEEL_SECONDS;
     wheel += clamp(towards - wheel, -most, most);
+    turned += passed * wheel;
+    seconds += passed;
   };
-  const follow = (wish) => (wheel = clamp(wish[0] / plan.action_bound, -1, 1));
+  const takeMean = () => {
+    const mean = seconds ? turned / seconds : wheel;
+    [turned, seconds] = [0, 0];
+    return mean;
+  };
+  const follow = (wish) => {
+    wheel = clamp(wish[0] / plan.action_bound, -1, 1);
+    [turned, seconds] = [0, 0];
+  };
   const action = (state) => {
     const pointer = hands.pointer();
     if (pointer) return actionTowards(plan, vehicle, state, metresAt(pointer.at));
-    if (plan.name === "racetrack") return [wheel * plan.action_bound];
+    // The mean over the step: a short tap counts in full, whenever it comes.
+    if (plan.name === "racetrack") return [takeMean() * plan.action_bound];
     const direction = hands.direction();
     const size = Math.max(1, Math.hypot(...direction)) / plan.top_speed;
     return vehicle.toWorld(direction.map((part) => part / size));
