@@ -18,8 +18,8 @@ const INTERFACE_OPTIONS = {
 };
 const RECORDER_HINTS = {
   drag: "Press on the road and pull the vehicle along. By keyboard: Enter, then arrows.",
-  remote: "Press Enter, then push the stick or the arrows. What you say arrives late.",
-  leader: "Press Enter, then drag the leader or push the arrows. The vehicle copies its velocity, not its place.",
+  remote: "Push the stick. By keyboard: Enter, then arrows. What you say arrives late.",
+  leader: "Drag the leader. By keyboard: Enter, then arrows. The vehicle copies its velocity, not its place.",
 };
 const RECORDER_AREA =
   "Driving area. Enter starts a drive. Arrow keys or W, A, S and D drive. Escape ends the drive. " +
