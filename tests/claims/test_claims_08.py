@@ -12,7 +12,8 @@ import torch
 from imitation_lab.corrections import learn_from_corrections
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.widgets import recorded_drives
+from imitation_lab.types import Ending
+from imitation_lab.widgets import recorded_drives, recorded_supervision
 from imitation_lab.widgets.recorder import default_task
 
 FRESH_SEEDS = range(1000, 1010)
@@ -160,6 +161,20 @@ def test_gating_by_disagreement_rises_soonest_and_without_a_fall(notebook, curve
 
 
 @pytest.mark.long
+def test_help_that_ended_in_the_ditch_makes_policies_worse(notebook, alone):
+    sessions = recorded_supervision("racetrack")
+    arrived = [session for session in sessions if session.ending == Ending.SUCCESS]
+    assert 0 < len(arrived) < len(sessions)
+    rates = []
+    for kept in (sessions, arrived):
+        done = notebook.taught(notebook.help_in(kept), FRESH_SEEDS)
+        rates.append(torch.tensor([own.success.rate for own in done.judge(notebook.TRACK)]))
+    assert beyond(1 - alone - rates[0])
+    assert float((rates[1] - rates[0]).mean()) > 0.1
+    assert float((rates[1] - (1 - alone)).mean()) == pytest.approx(0, abs=0.15)
+
+
+@pytest.mark.long
 def test_a_supervisor_watches_several_times_as_long_as_they_drive(notebook, cloned):
     for seed, policy in enumerate(cloned.policies):
         generator = torch.Generator().manual_seed(seed)
@@ -200,6 +215,22 @@ def areas(notebook, doubtful):
 def test_disagreement_and_novelty_find_steps_before_a_crash_in_nine_pairs_of_ten(areas):
     assert float(areas["disagreement"].mean()) > 0.9
     assert float(areas["novelty"].mean()) > 0.9
+
+
+def test_half_a_second_before_a_crash_policies_disagree_and_the_vehicle_is_near_the_middle(
+    notebook, doubtful
+):
+    disagreement, edge, usual = [], [], []
+    for ensemble, rollouts in zip(*doubtful, strict=True):
+        disagreement.append(notebook.before_crashes(ensemble.disagreement, rollouts))
+        edge.append(notebook.before_crashes(notebook.towards_the_edge, rollouts))
+        arriving = rollouts.observations[:-1][rollouts.active & rollouts.succeeded]
+        levels = ensemble.disagreement(arriving), notebook.towards_the_edge(arriving)
+        usual.append(torch.stack([own.median() for own in levels]))
+    before, way = (torch.cat(tables).nanmedian(dim=0).values for tables in (disagreement, edge))
+    doubt, place = torch.stack(usual).median(dim=0).values.tolist()
+    assert float(before[-5]) > 3 * doubt and float(before[0]) < 2 * doubt
+    assert float(way[-6]) < place < 0.7 < float(way[-1])
 
 
 def test_the_machine_knows_before_the_eye(areas):
