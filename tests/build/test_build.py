@@ -243,6 +243,14 @@ def test_the_zip_installs_what_the_project_needs(built):
     assert "- otter-grader[grading]>=" in environment
 
 
+def test_the_zip_holds_what_was_recorded_where_an_installed_library_has_it(built):
+    prefix = "files/imitation_lab/recorded/"
+    held = {name.removeprefix(prefix) for name in archive(built).namelist() if prefix in name}
+    recorded = {path.name for path in (PROJECT / "assets" / "recorded").glob("*.npz")}
+    assert recorded
+    assert recorded <= held
+
+
 def test_the_zip_holds_the_library_without_modules_that_are_due(course, tmp_path):
     project = tmp_path / "project"
     library = project / "imitation_lab"
