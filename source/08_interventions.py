@@ -1950,7 +1950,7 @@ panels[0].set_ylabel("rad/s")
 panels[1].set_ylabel("half widths of the lane")
 show(
     figure,
-    alt="The two seconds before a crash. The disagreement is near its level in drives that arrive until one second before, and then rises to several times that. The way to the edge is below its level "
+    alt="The two seconds before a crash. The disagreement is small until about one second before, and then rises to several times its level in drives that arrive. The way to the edge is below its level "
     "half a second before the crash, and shoots up in the last three tenths.",
     caption="Medians over all crashes of three policies, with quartiles. Dashed: the median in drives that arrive.",
 )
