@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from imitation_lab.widgets import Recorder
+from tools.bare import take_in
 
 VEHICLE_LENGTH = 0.21  # metres: the hand's yardstick
 SWERVE_AT, PASS_AT, CLEARANCE = (
@@ -195,13 +196,7 @@ class ScriptedHand:
 
 def deliver(page: Any, recorder: Recorder) -> None:
     """Hand to a recorder what its front end has sent to the stand-in of a kernel, and answer."""
-    sent = page.evaluate(
-        """() => model.sent.splice(0).map(({ content, buffers }) => [content, buffers.map((buffer) =>
-            btoa(String.fromCharCode(...new Uint8Array(buffer))))])"""
-    )
-    for content, buffers in sent:
-        decoded = [base64.b64decode(buffer) for buffer in buffers]
-        recorder._handle_custom_msg(content, decoded)
+    take_in(page, recorder)
     page.evaluate(
         """([drives, trails]) => {
             const bytes = Uint8Array.from(atob(trails), (letter) => letter.charCodeAt(0));

@@ -4,24 +4,20 @@ A few minutes in a Chromium, in real time. The hand shakes. On the fork it also 
 drive, and gives up half-way now and then, as people do.
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import sync_playwright
 
 from imitation_lab.envs import Fork, Racetrack
 from imitation_lab.widgets import Recorder
 from imitation_lab.widgets.recorder import default_task
 from imitation_lab.widgets.recorder_numbers import INTERFACES
+from tools.bare import RECORDED, bare_browser, open_bare
 from tools.hand import ScriptedHand, deliver
 
-PROJECT = Path(__file__).resolve().parent.parent
-FOLDER = PROJECT / "assets" / "recorded"
-HOST = PROJECT / "tests" / "widgets" / "host.html"
 TRACK = Racetrack(half_width=0.2, laps=1.0).at_rate(30)
 DRIVES = {"fork": 20, "racetrack": 4}  # in each interface
 PACE = {"fork": 1.0, "racetrack": 0.5}  # a busy machine makes the hand slow
@@ -33,16 +29,13 @@ SEED = 7
 
 def main() -> None:
     """Record the drives of both tasks."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    chosen = os.environ.get("IMITATION_LAB_BROWSER", "/usr/bin/chromium")
+    RECORDED.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in (default_task(), TRACK) if task.name in (sys.argv[1:] or DRIVES)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chosen, args=["--no-sandbox"])
+    with bare_browser() as browser:
         for task in tasks:
             recorder = record(browser, task)
-            recorder.demonstrations.save(FOLDER / f"{task.name}.npz")
+            recorder.demonstrations.save(RECORDED / f"{task.name}.npz")
             print(task.name, recorder.sentence())
-        browser.close()
 
 
 def record(browser: Any, task: Fork | Racetrack) -> Recorder:
@@ -60,16 +53,6 @@ def record(browser: Any, task: Fork | Racetrack) -> Recorder:
             page.close()
             print(interface, recorder.sentence(), flush=True)
         return recorder
-
-
-def open_bare(browser: Any, recorder: Recorder) -> Any:
-    """Return a page that shows a recorder over a stand-in for the kernel."""
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.goto(HOST.as_uri())
-    front_end = {"script": str(recorder._esm), "styles": recorder._css}
-    traits = {"values": recorder._plain_values(), "binary": recorder._binary_values()}
-    page.evaluate("(widget) => mount(widget)", {**front_end, **traits})
-    return page
 
 
 def _drive(hand: ScriptedHand, task: Fork | Racetrack, number: int, idle: float) -> None:

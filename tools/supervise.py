@@ -5,7 +5,6 @@ things look bad. The browser tests use it too. It knows no number of the widget 
 """
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from playwright.sync_api import sync_playwright
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.envs import Fork, Racetrack
@@ -25,10 +23,8 @@ from imitation_lab.training import TrainingRun, TrainingSettings, train_ensemble
 from imitation_lab.types import Actor
 from imitation_lab.widgets import Cockpit
 from imitation_lab.widgets.cockpit_sessions import save_sessions
+from tools.bare import RECORDED, bare_browser, open_bare, take_in
 
-PROJECT = Path(__file__).resolve().parent.parent
-FOLDER = PROJECT / "assets" / "recorded"
-HOST = PROJECT / "tests" / "widgets" / "host.html"
 # As notebook 07 has it: half of the drives of a clone end beside the lane.
 TRACK = Racetrack(half_width=0.10, process_noise=0.01, start_spread=0.02, standing_start=True)
 LAPS, PAIRS = 4, 20  # demonstrations of the track, and pairs of them on the fork
@@ -171,43 +167,19 @@ def record(browser: Any, task: Fork | Racetrack) -> Cockpit:
         hand = SupervisingHand(page)
         for _ in range(DRIVES):
             hand.supervise()
-        deliver(page, cockpit)
+        take_in(page, cockpit)
         page.close()
         return cockpit
 
 
-def open_bare(browser: Any, cockpit: Cockpit) -> Any:
-    """Return a page that shows a cockpit over a stand-in for the kernel."""
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.goto(HOST.as_uri())
-    front_end = {"script": str(cockpit._esm), "styles": cockpit._css}
-    traits = {"values": cockpit._plain_values(), "binary": cockpit._binary_values()}
-    page.evaluate("(widget) => mount(widget)", {**front_end, **traits})
-    return page
-
-
-def deliver(page: Any, cockpit: Cockpit) -> None:
-    """Hand to the cockpit what its page has sent."""
-    sent = page.evaluate(
-        """() => model.sent.map(({ content, buffers }) =>
-            [content, buffers.map((buffer) => [...new Float32Array(buffer)])])"""
-    )
-    for content, buffers in sent:
-        rows = [memoryview(np.array(numbers, dtype="<f4").tobytes()) for numbers in buffers]
-        cockpit._handle_custom_msg(content, rows)
-
-
 def main() -> None:
     """Record the drives of both tasks."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    chosen = os.environ.get("IMITATION_LAB_BROWSER", "/usr/bin/chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chosen, args=["--no-sandbox"])
+    RECORDED.mkdir(parents=True, exist_ok=True)
+    with bare_browser() as browser:
         for task in (TRACK, Fork()):
             cockpit = record(browser, task)
-            save_sessions(cockpit.sessions, FOLDER / f"supervision_{task.name}.npz", task.name)
+            save_sessions(cockpit.sessions, RECORDED / f"supervision_{task.name}.npz", task.name)
             print(cockpit.results, flush=True)
-        browser.close()
 
 
 if __name__ == "__main__":
