@@ -2673,7 +2673,7 @@ print(
 )
 
 # %% [markdown]
-# Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. In the end DAgger is above it: random states of the policy's own drives cover what no alarm has pointed at.
+# Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. In the end DAgger catches up: random states of the policy's own drives also cover what no alarm has pointed at.
 #
 # Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for a small part of the time, and the eyes are on the road for all of it: the last
 # line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. No

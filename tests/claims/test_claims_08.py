@@ -127,26 +127,33 @@ def curves(notebook):
     return {**found, "automatic": notebook.ensemble_curve(FRESH_SEEDS)}
 
 
+def mostly(values):
+    """Tell whether something holds for eight seeds of ten: seeds lie far apart here."""
+    return int(values.sum()) >= 8
+
+
 @pytest.mark.long
 def test_dagger_falls_in_its_first_round_and_ends_best_of_the_three(curves):
     success = curves["DAgger"][1]
-    assert beyond(success[0] - success[1]) and float(success[1].mean()) < 0.15
-    assert float(success[-1].mean()) > 0.97
+    assert mostly(success[1] < 0.1) and float(success[1].median()) < 0.05
+    assert float(success[-1].mean()) > 0.95
     for name in ("gated", "slow"):
         assert float(curves[name][1][-1].mean()) < float(success[-1].mean())
 
 
 @pytest.mark.long
 def test_human_gating_with_quick_hands_does_not_fall(curves):
-    success = curves["gated"][1].mean(dim=1)
-    assert beyond(curves["gated"][1][1] - curves["gated"][1][0])
-    assert bool((success.diff() > -0.03).all()) and float(success[-1]) > 0.8
+    success = curves["gated"][1]
+    assert mostly(success[1] > success[0]) and float((success[1] - success[0]).mean()) > 0.15
+    assert bool((success.mean(dim=1).diff() > -0.03).all())
+    assert float(success[-1].mean()) > 0.8
 
 
 @pytest.mark.long
 def test_slow_hands_teach_far_less(curves):
-    assert beyond(curves["gated"][1][-1] - curves["slow"][1][-1])
-    assert float(curves["slow"][1][:3].mean()) < 0.45
+    gated, slow = curves["gated"][1], curves["slow"][1]
+    assert mostly(gated[-1] > slow[-1]) and float((gated[-1] - slow[-1]).mean()) > 0.25
+    assert float(slow[:3].mean()) < 0.45
 
 
 @pytest.mark.long
@@ -154,10 +161,10 @@ def test_gating_by_disagreement_rises_soonest_and_without_a_fall(notebook, curve
     seconds = {name: notebook.seconds_until(curve) for name, curve in curves.items()}
     assert seconds["automatic"] < min(seconds["DAgger"], seconds["gated"])
     assert seconds["slow"] is None
-    assert float(curves["automatic"][1][-1].mean()) < float(curves["DAgger"][1][-1].mean())
     success = curves["automatic"][1]
-    assert beyond(success[1] - success[0])
+    assert mostly(success[1] > success[0])
     assert bool((success.mean(dim=1).diff() > -0.03).all())
+    assert float(curves["DAgger"][1][-1].mean()) > float(success[-1].mean()) - 0.05
 
 
 @pytest.mark.long
@@ -276,7 +283,7 @@ def test_five_regressions_agree_and_drive_into_the_obstacle(notebook, forks):
 def test_with_the_same_budgets_most_drives_crash_on_the_fork(notebook, forks):
     for budget in (0.1, 0.2):
         crashed = [notebook.fork_gate(own, alone, budget)[0] for own, _, alone in forks]
-        assert beyond(crashed, 0.5)
+        assert min(crashed) > 0.5
 
 
 # How to collect demonstrations
