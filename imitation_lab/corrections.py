@@ -115,6 +115,7 @@ def learn_from_corrections(
     seeds: Sequence[int],
     rounds: int = 0,
     collect: Collect | None = None,
+    device: torch.device | str = "cpu",
 ) -> Iterator[Round]:
     """Learn, have each policy corrected, and learn anew from all labels so far.
 
@@ -126,6 +127,8 @@ def learn_from_corrections(
         rounds: Of corrections.
         collect: Returns new labels for one seed's policy: ``collect(policy, round, seed)``.
             Not needed without rounds.
+        device: Where to train, and where the policies take their observations. Networks for a few
+            hundred labels are too small to profit from a GPU.
 
     Yields:
         A round more than there are corrections, the first one behaviour cloning.
@@ -138,7 +141,7 @@ def learn_from_corrections(
     datasets = list(datasets)
     for index in range(rounds + 1):
         demonstrations = [as_demonstrations(dataset) for dataset in datasets]
-        runs = clone(make_policy, demonstrations, settings, seeds, description=f"round {index}")
+        runs = clone(make_policy, demonstrations, settings, seeds, device, f"round {index}")
         done = Round(datasets, runs)
         yield done
         if collect and index < rounds:

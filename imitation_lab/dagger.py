@@ -81,7 +81,7 @@ def choose_labels(
     budget: int,
     generator: Generator,
 ) -> Dataset:
-    """ActionFunction an expert about some of the observations, and about no others.
+    """Ask an expert about some of the observations, and about no others.
 
     An expert's time is dear, and neighbouring steps say nearly the same: a random choice from all of
     them teaches more than the first ones.
