@@ -16,6 +16,7 @@ from imitation_lab.envs import Fork, Racetrack
 from imitation_lab.types import Trajectory
 from imitation_lab.widgets.base import CourseWidget
 from imitation_lab.widgets.flow_packing import as_bytes
+from imitation_lab.widgets.recorded import recorded_drives
 from imitation_lab.widgets.recorder_figure import plot_drives
 from imitation_lab.widgets.recorder_numbers import (
     INTERFACES,
@@ -116,13 +117,21 @@ class Recorder(CourseWidget, front_end="recorder"):
 
     def describe(self) -> str:
         """Return in words what the figure shows."""
+        whose = "Nobody has driven yet: these are recorded drives." if self._borrowed else ""
         return (
-            f"The {self.task.name} from above, with every drive on it as a line. {self.sentence()}"
+            f"The {self.task.name} from above, with every drive on it as a line. "
+            f"{whose or self.sentence()}"
         )
 
     def figure(self) -> Figure:
-        """Return the road with all drives on it as a figure."""
-        return plot_drives(self.task, [t for _, t in self._kept.values()])
+        """Return the road with all drives on it as a figure: recorded ones, while there are none."""
+        return plot_drives(self.task, self._borrowed or [t for _, t in self._kept.values()])
+
+    @property
+    def _borrowed(self) -> tuple[Trajectory, ...]:
+        """The drives to be pictured where nobody has driven."""
+        known = self.task == default_task() and not self._kept
+        return recorded_drives(self.task.name).trajectories if known else ()
 
     def _load(self, starts: torch.Tensor) -> dict[str, tuple[int, Trajectory]]:
         """Return the drives of the file by an identity, each with its start."""

@@ -235,3 +235,13 @@ def _side_of(trajectory):
 def test_recorded_drives_of_another_task_are_refused_with_what_there_is():
     with pytest.raises(ValueError, match=r"there are .*fork\.npz"):
         recorded_drives("pendulum")
+
+
+def test_where_nobody_has_driven_the_picture_shows_recorded_drives_and_says_so(path):
+    recorder = Recorder(path=path)
+    trails = [line for line in recorder.figure().axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(trails) == len(recorded_drives("fork"))
+    assert "recorded drives" in recorder.describe()
+    send(recorder, 0, "a")
+    trails = [line for line in recorder.figure().axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(trails) == 1 and "recorded drives" not in recorder.describe()
