@@ -18,6 +18,8 @@ CHOSEN = {
     "04_discretise_and_autoregress": 0,
     "05_flow_matching": 5,
     "06_action_chunking": 15,
+    "07_compounding_errors": 4,
+    "08_interventions": 10,
 }
 
 
