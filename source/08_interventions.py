@@ -379,8 +379,8 @@ show(
 )
 
 # %% [markdown]
-# With one threshold the wheel changes hands again and again as the danger passes it. With two it changes hands twice. A person who is called to the wheel and sent away ten times within two
-# seconds will not come again.
+# With one threshold the wheel changes hands again and again as the danger passes it. With two it changes hands twice. A person who is called to the wheel and sent away again and
+# again will not come any more.
 #
 # ## Human-gated DAgger
 #
@@ -394,7 +394,7 @@ show(
 #
 # Steps 4 and 5 are those of notebook 7. Steps 1 to 3 are yours. Our expert may also let go again before the end, and come back: a gate says at every step who drives.
 
-# %% [markdown] question="human_gated_rollout" points=[2, 1, 4, 3, 3, 2, 2, 3]
+# %% [markdown] question="human_gated_rollout" points=[2, 1, 4, 3, 3, 1, 2, 2, 2]
 # ### Question 8.2 · Whoever sees it takes over
 #
 # Write `human_gated_rollout(env, policy, expert, gate, generator, episodes=1)`.
@@ -408,7 +408,8 @@ show(
 # - All episodes run as one batch. Where the expert is engaged, the expert's action is taken, elsewhere the policy's. Look once at every step: gate,
 #   policy and expert see the same observations.
 # - Keep **what the expert did while engaged**, as long as the episode runs: the observation and the action. Keep nothing else.
-# - Ask the expert only at steps at which the gate has engaged somebody. You may ask about the whole batch then.
+# - Ask the expert only at steps at which the gate has engaged somebody, and about no observation twice: asked again, a person says something else. You may ask about the whole batch then.
+# - Draw everything from `generator`, and hand it on to `env`: one seed, one result.
 # - Return two tensors, observations `(kept, observation_dim)` and actions `(kept, action_dim)`, in any order of rows, but in the same. Where the expert
 #   never engaged, they are `(0, observation_dim)` and `(0, action_dim)`.
 
@@ -454,7 +455,7 @@ def test_human_gated_rollout_from_step_three_on(human_gated_rollout):
             return torch.zeros(num_episodes, 3)
 
         def observe(self, states, generator):
-            return states
+            return 1 * states
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1] + 1, actions], dim=1)
@@ -537,7 +538,7 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
             return torch.cat([names, torch.zeros(num_episodes, 4)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, states[:, :1] + 0.5], dim=1)
+            return torch.cat([states[:, :1] + 0.5, states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
@@ -552,10 +553,11 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
 
     def engages(seen, engaged):
         # At step 2 everywhere, so that no episode is without an expert.
-        return named(seen[:, 0], seen[:, 1]) | (seen[:, 1] == 2)
+        return named(seen[:, 1], seen[:, 2]) | (seen[:, 2] == 2)
 
     def expert(seen):
-        return torch.stack([seen[:, 0] % 10, seen[:, 1], seen[:, 0] % 7 + seen[:, 1]], dim=1) + 1
+        _, name, step, *_ = seen.unbind(dim=1)
+        return torch.stack([name % 10, step, name % 7 + step], dim=1) + 1
 
     def policy(seen):
         return -expert(seen) - 0.5
@@ -569,27 +571,27 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
             "observations are (kept, observation_dim): keep what was seen, not the states."
         )
         check_shape(actions, (len(observations), 3), "one action for every observation.")
-        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
+        order = (100 * observations[:, 1] + observations[:, 2]).argsort()
         observations, actions = observations[order], actions[order]
-        names, steps = observations[:, 0], observations[:, 1]
+        names, steps = observations[:, 1], observations[:, 2]
         assert len(names.unique()) == episodes, (
             f"the expert drove in all of {episodes} episodes, and there are rows of {len(names.unique())}."
         )
-        grid = [(n, s) for n in names.unique().tolist() for s in range(Log.max_steps)]
+        grid = [(0, n, s) for n in names.unique().tolist() for s in range(Log.max_steps)]
         expected = torch.tensor(grid)
-        # Rows: name, step, and four that the gate does not look at.
-        expected = expected[engages(expected, None)]
+        # Rows: a number that the gate does not look at, name and step.
+        expected = expected[engages(expected, None), 1:]
         check_close(
-            torch.stack([names, steps], dim=1),
+            observations[:, 1:3],
             expected,
             "keep one row for every step at which the gate has the expert drive, and no other.",
         )
         check_close(actions, expert(observations), "the action is what the expert did there.")
-        before = torch.stack([names, steps - 1], dim=1)
+        before = torch.stack([names + 0.5, names, steps - 1], dim=1)
         driven = engages(before, None).unsqueeze(1)
         did = torch.where(driven, expert(before), policy(before)) * (steps > 0).unsqueeze(1)
         check_close(
-            observations[:, 2:5],
+            observations[:, 3:],
             did,
             "the expert's action is taken where the gate says so, and the policy's elsewhere.",
         )
@@ -613,7 +615,7 @@ def test_human_gated_rollout_ends_episodes(human_gated_rollout):
             return torch.cat([names, torch.zeros(num_episodes, 1)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, -states[:, :1]], dim=1)
+            return torch.cat([-states[:, :1], states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:] + actions[:, 1:]], dim=1)
@@ -639,10 +641,10 @@ def test_human_gated_rollout_ends_episodes(human_gated_rollout):
         check_answered(result, "human_gated_rollout")
         assert len(result) == 2, "return two tensors: observations and actions."
         observations = torch.as_tensor(result[0]).float()
-        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
-        names = observations[:, 0].unique().tolist()
+        order = (100 * observations[:, 1] + observations[:, 2]).argsort()
+        names = observations[:, 1].unique().tolist()
         assert len(names) == episodes, f"all of {episodes} episodes run, and at least for one step."
-        expected = [[n, s, -n] for n in names for s in range(min(int(2 + n % 7), max_steps))]
+        expected = [[-n, n, s] for n in names for s in range(min(int(2 + n % 7), max_steps))]
         check_close(
             observations[order],
             torch.tensor(expected, dtype=torch.float32),
@@ -777,6 +779,67 @@ def test_human_gated_rollout_looks_once(human_gated_rollout):
     )
 
 
+def test_human_gated_rollout_asks_the_expert_once(human_gated_rollout):
+    """What is kept is what was done, also where an expert says something else when asked again."""
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Log:
+        """A state is a name, the step, and what was done last."""
+
+        max_steps = 9
+
+        def initial_states(self, num_episodes, generator):
+            names = 1 + torch.arange(float(num_episodes)).unsqueeze(1)
+            return torch.cat([names, torch.zeros(num_episodes, 2)], dim=1)
+
+        def observe(self, states, generator):
+            return states.flip(1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 0] < 0
+
+        succeeded = failed
+
+    class Moody:
+        """It never says the same thing twice."""
+
+        def __init__(self):
+            self.said = 0
+
+        def __call__(self, seen):
+            answers = self.said + torch.arange(1.0, len(seen) + 1)
+            self.said += len(seen)
+            return answers.unsqueeze(1)
+
+    for episodes in (6, 1):
+        result = human_gated_rollout(
+            Log(),
+            lambda seen: 0 * seen[:, :1] - 1,
+            Moody(),
+            lambda seen, engaged: seen[:, 1] >= 2,
+            fresh_generator(),
+            episodes,
+        )
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        observations, actions = (torch.as_tensor(part).float() for part in result)
+        assert len(observations) == len(actions) == 7 * episodes, (
+            "the expert drives from step 2 on, for seven steps of every episode."
+        )
+        order = (100 * observations[:, 2] + observations[:, 1]).argsort()
+        told, said = observations[order].view(-1, 7, 3), actions[order].view(-1, 7)
+        check_close(
+            said[:, :-1],
+            told[:, 1:, 0],
+            "the action that is kept is another one than was taken: ask the expert once.",
+        )
+
+
 def test_human_gated_rollout_asks_the_expert_when_engaged(human_gated_rollout):
     """The expert's time is dear: while nobody is engaged, nobody asks."""
     import torch
@@ -792,7 +855,7 @@ def test_human_gated_rollout_asks_the_expert_when_engaged(human_gated_rollout):
             return torch.zeros(num_episodes, 2)
 
         def observe(self, states, generator):
-            return states
+            return 1 * states
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1] + 1, actions], dim=1)
@@ -873,10 +936,11 @@ def test_human_gated_rollout_draws_from_the_generator(human_gated_rollout):
     seed = int(torch.randint(2**31, (), generator=generator))
     first, following = run(generator, 6), run(generator, 6)
     for rows in (first, following):
-        assert len(rows[:, 0].unique()) == 6, "every episode starts somewhere else."
-        assert len(rows[:, 2].unique()) == 24, "every step of every episode has noise of its own."
+        # Two numbers are alike by chance once in ten thousand gradings.
+        assert len(rows[:, 0].unique()) >= 5, "every episode starts somewhere else."
+        assert len(rows[:, 2].unique()) >= 23, "every step of every episode has noise of its own."
     for column, what in [(0, "starts"), (2, "gusts"), (3, "noise")]:
-        assert not set(first[:, column].tolist()) & set(following[:, column].tolist()), (
+        assert len(set(first[:, column].tolist()) & set(following[:, column].tolist())) < 2, (
             f"two calls with one generator had the same {what}: draw all from `generator`, and do not seed it."
         )
     again = [run(torch.Generator().manual_seed(seed), 3) for _ in range(2)]
@@ -1095,6 +1159,64 @@ def human_gated_rollout__keeps_states(env, policy, expert, gate, generator, epis
     return _gated(env, policy, expert, gate, generator, episodes, truth=True)
 
 
+def human_gated_rollout__asks_again_for_labels(env, policy, expert, gate, generator, episodes=1):
+    """The expert is asked twice, once to drive and once for what is kept: keep what was done."""
+
+    def label(observations, actions):
+        return expert(observations) if len(observations) else actions
+
+    return _gated(env, policy, expert, gate, generator, episodes, label=label)
+
+
+def human_gated_rollout__judges_by_observations(env, policy, expert, gate, generator, episodes=1):
+    """Failure and success are judged by what is seen: `failed` and `succeeded` take states."""
+
+    def over(states):
+        seen = env.observe(states, generator)
+        return env.failed(seen) | env.succeeded(seen)
+
+    return _gated(env, policy, expert, gate, generator, episodes, over=over)
+
+
+def human_gated_rollout__shows_states_to_the_policy(
+    env, policy, expert, gate, generator, episodes=1
+):
+    """The policy is shown states: it has learnt from observations."""
+    states = env.initial_states(episodes, generator)
+    running = torch.ones(episodes, dtype=torch.bool)
+    engaged = torch.zeros(episodes, dtype=torch.bool)
+    seen, done = [], []
+    for _ in range(env.max_steps):
+        look = env.observe(states, generator)
+        engaged, actions = gate(look, engaged), policy(states)
+        if engaged.any():
+            actions = torch.where(engaged[:, None], expert(look), actions)
+        seen.append(look[engaged & running])
+        done.append(actions[engaged & running])
+        moved = env.advance(states, actions, generator)
+        states = torch.where(running[:, None], moved, states)
+        running = running & ~env.failed(states) & ~env.succeeded(states)
+    return torch.cat(seen), torch.cat(done)
+
+
+def human_gated_rollout__advances_observations(env, policy, expert, gate, generator, episodes=1):
+    """What is seen is taken for the state: `advance` takes the state."""
+    states = env.initial_states(episodes, generator)
+    running = torch.ones(episodes, dtype=torch.bool)
+    engaged = torch.zeros(episodes, dtype=torch.bool)
+    seen, done = [], []
+    for _ in range(env.max_steps):
+        look = env.observe(states, generator)
+        engaged, actions = gate(look, engaged), policy(look)
+        if engaged.any():
+            actions = torch.where(engaged[:, None], expert(look), actions)
+        seen.append(look[engaged & running])
+        done.append(actions[engaged & running])
+        states = env.advance(look, actions, generator)
+        running = running & ~env.failed(states) & ~env.succeeded(states)
+    return torch.cat(seen), torch.cat(done)
+
+
 def human_gated_rollout__looks_again(env, policy, expert, gate, generator, episodes=1):
     """Gate and expert look at different times: look once at every step."""
     return _gated(env, policy, expert, gate, generator, episodes, again=True)
@@ -1282,6 +1404,24 @@ def human_gated_rollout__keeps_all_and_chooses_at_the_end(
     return observations[mask], actions[mask]
 
 
+def human_gated_rollout__in_place(env, policy, expert, gate, generator, episodes=1):
+    states = env.initial_states(episodes, generator)
+    alive = torch.ones(episodes, dtype=torch.bool)
+    engaged, trace = ~alive, []
+    with torch.no_grad():
+        for _ in range(env.max_steps):
+            observations = env.observe(states, generator)
+            engaged = gate(observations, engaged)
+            actions = policy(observations).clone()
+            if engaged.any():
+                actions[engaged] = expert(observations[engaged])
+            trace.append((observations, actions, engaged & alive))
+            states[alive] = env.advance(states, actions, generator)[alive]
+            alive = alive & ~(env.failed(states) | env.succeeded(states))
+    observations, actions, mask = (torch.cat(parts) for parts in zip(*trace, strict=True))
+    return observations[mask], actions[mask]
+
+
 def human_gated_rollout__by_recursion(env, policy, expert, gate, generator, episodes=1):
     def go(states, engaged, running, left):
         observations = env.observe(states, generator)
@@ -1334,7 +1474,7 @@ def human_gated_rollout__in_one_table(env, policy, expert, gate, generator, epis
 # Now somebody has to be the gate. Ours is simulated. `Supervisor` sees how near the vehicle is to the edge of its lane, wants the wheel where it is more than half way there, holds it
 # a *reaction time* later, and lets go when the vehicle is back near the middle. It can also *look away* now and then. While it looks away it sees nothing.
 #
-# The track, its driver and the first policy are those of notebook 7: one drive of two laps, 167 labels, 16.7 seconds of a person's time. The lane is 20 cm wide, and the vehicle covers 10 cm in every step
+# The track and its driver are those of notebook 7, and so is the first lesson: one drive of two laps, 167 labels, 16.7 seconds of a person's time. The lane is 20 cm wide, and the vehicle covers 10 cm in every step
 # of a tenth of a second. We train three policies with three seeds, and put a supervisor beside each.
 
 
@@ -1447,10 +1587,10 @@ show(
 )
 
 # %% [markdown]
-# This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents about half of the crashes. Who needs a tenth of a second prevents few, and from two tenths on
-# the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm.
+# This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents two crashes of three here, and about half of them over ten seeds. Who needs a tenth of a second prevents fewer, and from two
+# tenths on the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm.
 #
-# Even the quickest supervisor loses about a third of the drives. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
+# Even the quickest supervisor loses every fourth or third drive. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
 # point outwards, and by the time that it shows it is too late. Keep this in mind for later.
 #
 # ## What is learnt from it
@@ -1512,22 +1652,14 @@ show(
 )
 
 # %% [markdown]
-# Human gating with quick hands does not fall. Why not? DAgger's new labels come from the wild places that a bad policy visits, and at first they are most of the data: the policy learns about
-# ditches and forgets the road. The supervisor never lets it come that far. What is kept begins at the edge and ends in the middle: it is *how to come back*.
+# Human gating with quick hands does not fall. Why not? A likely reason: DAgger's first new labels come from the wild places that a bad policy visits, 105 beside the 167 of the road, and what they say is
+# heard on the road too. The supervisor seldom lets it come that far. What is kept begins half-way to the edge and ends near the middle: it is *how to come back*.
 #
-# And the price of slow hands is the other half of the picture. With 0.2 s the same effort teaches far less: most drives are lost before anybody
-# takes over, and what the expert does then is to steer for a moment on the way into the ditch.
+# And the price of slow hands is the other half of the picture. With 0.2 s the same effort teaches far less: at first most drives are lost all the
+# same, and what the expert does in them is to steer for a moment on the way into the ditch.
 #
 # Be fair to DAgger: in the end it is the best of the three here, and it needs no quick hands at all. Its labels can be given in the evening, at a desk.
 # But the seconds in the picture are not all of a supervisor's seconds. Who gates by eye has to *watch*, all the time.
-
-#
-# So far for simulated people. Below, five policies drive in your browser, cloned from one drive each. The first of them steers. Watch, and when it goes wrong, **hold Space (or press on the road) to take over**, steer with the
-# arrow keys or the pointer, and **let go to hand back**. `pace` slows the world down: at 0.4 you have two and a half times the time that the simulated supervisor had.
-# Each drive is recorded as `human_gated_rollout` does it.
-
-# %%
-WATCHED = replace(TRACK, half_width=0.15, laps=1.0)
 
 # %% [markdown]
 # ## Your hands
@@ -1543,7 +1675,7 @@ cockpit = Cockpit(TRACK, cloned.runs)
 cockpit
 
 # %% [markdown]
-# Supervise six drives or more, and run the next cells. Without drives of yours, they take recorded ones. In those, a script held the mouse, beside policies that were cloned like ours.
+# Supervise six drives or more, and run the next cells. Without drives of yours, they take recorded ones. In those, a script held the mouse, beside five policies that were cloned from four drives.
 
 
 # %%
@@ -1573,7 +1705,7 @@ sessions = supervised_drives(cockpit)
 for session in sessions:
     steps = int(session.engaged.sum())
     print(
-        f"{session.ending:8}: {len(session.takeovers)} takeovers, {steps} of {len(session)} steps by hand"
+        f"{session.ending:8}: took over {len(session.takeovers)} times, {steps} of {len(session)} steps by hand"
     )
 arrived = [session for session in sessions if session.ending == Ending.SUCCESS]
 lessons = {"all drives": taught(help_in(sessions)), "those that arrived": taught(help_in(arrived))}
@@ -1586,8 +1718,8 @@ cockpit.policies = lessons["those that arrived"].runs
 # %% [markdown]
 # The cockpit above drives with the new weights now. Start a drive and see what has changed, and what has not: does it go wrong elsewhere?
 #
-# If you read the recorded drives, look at the endings first. In some of them the hand came too late, and did what it could on the way into the ditch. With these corrections in the data, the policies are *worse* than before: nearly
-# all that they know of the places beside the lane comes from a hand that failed there. Without them the policies are about as good as before, some better, some worse: a few seconds of help are not much.
+# If you read the recorded drives, look at the endings first. In three of eight the hand came too late, and did what it could on the way into the ditch. These drives have 24 of the 133 corrections, and that is enough to make the
+# policies *worse* than before. Without them the policies are about as good as before, some better, some worse: a few seconds of help are not much.
 # An expert who labels is always right. Hands on a wheel are not, and how a drive ended tells.
 #
 # ## Could you automatically detect when intervention is needed?
@@ -2836,8 +2968,8 @@ def drives_at_hand(recorder):
 
 
 def idle_steps(trajectory):
-    """Return how many steps pass before the vehicle is told to move, at 0.1 m/s or more."""
-    return int((trajectory.actions.norm(dim=1).cummax(dim=0).values < 0.1).sum())
+    """Return how many steps pass before the vehicle is told to move, at 0.3 m/s or more."""
+    return int((trajectory.actions.norm(dim=1).cummax(dim=0).values < 0.3).sum())
 
 
 def artefacts(drives, time_step):
@@ -2880,7 +3012,7 @@ show(
 # - **Latency.** From afar the idle time is longer by the delay, and the whole drive takes longer: who acts on what was has to be careful. And each command belongs to what was seen 0.3 s earlier, while the data puts it beside what was seen at the same step.
 # - **Early stops.** A drive that was given up half-way teaches that it ends there. Here we know, since each drive has kept its ending.
 #
-# And a fourth, which no list names: the leader's speeds shake. Its hand is held up by nothing.
+# And a fourth, which no list names: the leader's speeds shake. Nothing holds its hand.
 #
 # What to do about it? Cut the idle frames off, but not those at which standing still is the task. Shift the actions by the latency, if it is known. Delete what went wrong, if it went wrong by mistake. The next cell does the first and the last.
 

@@ -110,7 +110,7 @@ def plot_crashes(
         axes.plot(times, each, look.marker, color=look.color, ms=3, alpha=0.5)
     level = 100 * sum(alone) / len(alone)
     axes.axhline(level, color="0.35", ls="--", lw=1)
-    axes.annotate("nobody watches", (times[-1], level - 2), ha="right", va="top", fontsize=8)
+    axes.annotate("nobody watches", (times[0], level + 2), va="bottom", fontsize=8)
     axes.set(xlabel="reaction time, s", ylabel="drives that crash, %", ylim=(-3, 103))
     axes.legend(fontsize=8, loc="lower right")
     return axes

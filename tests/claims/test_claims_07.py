@@ -164,6 +164,7 @@ def test_a_cliff_costs_like_the_square_until_most_have_fallen(notebook):
     assert torch.allclose(cliff.double(), (1 - left).cumsum(dim=0), rtol=1e-3)
     assert notebook.slope_between(cliff, 10, 1000) == pytest.approx(2, abs=0.05)
     assert notebook.slope_between(cliff, 50_000, 100_000) < 1.3
+    assert notebook.slope_between(cliff, 2, 10) == pytest.approx(1.8, abs=0.05)
 
 
 def test_who_recovers_at_once_pays_in_proportion(notebook):
@@ -174,7 +175,7 @@ def test_who_recovers_at_once_pays_in_proportion(notebook):
 
 def test_in_between_the_slope_is_two_before_the_way_back_and_one_after_it(notebook):
     chain = notebook.chains["r = 0.03"]
-    assert notebook.slope_between(chain, 2, 10) > 1.7
+    assert 1.7 < notebook.slope_between(chain, 2, 10) < 1.9
     assert notebook.slope_between(chain, 1000, 100_000) == pytest.approx(1, abs=0.02)
     steps = 50_000
     expected = notebook.EPSILON * steps / 0.03
@@ -221,6 +222,9 @@ def test_the_record_of_ten_seeds_says_what_the_notebook_says():
     assert mean["DAgger"].tolist() == pytest.approx([26, 3, 42, 90, 99], abs=1)
     gated = [mean[f"human-gated, {steps} steps to react"] for steps in (0, 1, 2)]
     assert gated[0].tolist() == pytest.approx([26, 65, 62, 85, 91], abs=1)
+    # At nine drives in ten DAgger has caught up, with no more labels.
+    assert float(mean["DAgger"][3]) == pytest.approx(float(gated[0][-1]), abs=2)
+    assert record["DAgger"].labels[3] < record["human-gated, 0 steps to react"].labels[-1]
     assert float(gated[0][-1]) > float(gated[1][-1]) + 15 > float(gated[2][-1]) + 30
     before, after = record["DAgger"].shares[:2]
     assert int((after < before).sum()) == 9
@@ -262,12 +266,15 @@ def test_the_error_on_the_experts_states_does_not_show_the_dip(notebook, correct
 
 @pytest.fixture(scope="module")
 def fork(notebook):
-    """The shares of drives that succeed on the fork in every round, by states and labels."""
+    """The shares of drives that succeed on the fork in the end, by states and labels."""
     data = [notebook.both_sides(seed) for seed in FRESH_SEEDS]
     found = {}
     for whose, how in notebook.CONTROL_LOOKS:
         collect = notebook.buy(whose, notebook.SIDES[how], data, FRESH_SEEDS)
         rounds = notebook.learn_the_fork(data, 2, collect, FRESH_SEEDS)
+        for before, after in pairwise(rounds):
+            for (_, old), (_, new) in zip(before.datasets, after.datasets, strict=True):
+                assert len(new) == len(old) + 500  # everybody gets as many labels
         found[whose, how] = notebook.success_shares(rounds[-1].judge(notebook.FORK))
     again = notebook.learn_the_fork(notebook.relabelled(data), seeds=FRESH_SEEDS)[0]
     found["relabelled"] = notebook.success_shares(again.judge(notebook.FORK))
@@ -283,7 +290,7 @@ def test_on_the_fork_labels_of_both_sides_help_nobody(fork):
 @pytest.mark.long
 def test_on_the_fork_labels_of_one_mind_pay_in_the_learners_states(fork):
     theirs, own = fork["demonstrators'", "always left"], fork["learner's", "always left"]
-    assert beyond(own, 0.7) and beyond(own - theirs, 0.4)
+    assert beyond(own, 0.5) and beyond(own - theirs, 0.4)
     assert below(theirs, 0.45)
 
 

@@ -414,6 +414,18 @@ def test_backspace_asks_the_kernel_to_discard_the_last_drive_but_not_on_the_way(
     seat.last()
     seat.page.keyboard.press("Backspace")
     assert seat.page.evaluate(kinds) == ["session", "discard"]
+    seat.shown.settle()
+    assert seat.shown.readout == "The last drive is discarded."
+
+
+def test_a_drive_after_the_kernel_was_restarted_says_that_it_is_not_kept(sit_down):
+    seat = sit_down(make_cockpit(pace=4.0))
+    seat.page.evaluate("() => { model.send = () => { throw new Error('Cannot send'); }; }")
+    seat.start()
+    seat.wait_for_steps(3)
+    seat.page.keyboard.press("Escape")
+    seat.shown.settle()
+    assert "It is not kept: the kernel was restarted." in seat.shown.readout
 
 
 # --- what is drawn --------------------------------------------------------------------------------

@@ -313,6 +313,14 @@ def test_drives_wait_for_a_busy_kernel_and_count_meanwhile(open_widget, make):
     assert len(recorder) == 2
 
 
+def test_a_drive_after_the_kernel_was_restarted_says_that_nobody_listens(open_widget, make):
+    shown = open_widget(make(pace=8.0))
+    shown.page.evaluate("() => { model.send = () => { throw new Error('Cannot send'); }; }")
+    quick_drive(shown)
+    shown.page.get_by_text("No kernel listens: they are gone when this page is closed.").wait_for()
+    assert "1 demonstration:" in shown.readout
+
+
 def test_what_the_kernel_has_is_drawn_and_said_when_the_widget_opens(open_widget, make):
     first = make(pace=8.0)
     shown = open_widget(first)

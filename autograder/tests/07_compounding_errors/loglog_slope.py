@@ -32,9 +32,10 @@ def test_loglog_slope_is_the_best_fit(loglog_slope):
     from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
     generator = fresh_generator()
-    for count in (3, 8, 25):
+    for count, lowest in [(3, -3.0), (8, -1.0), (25, 1.0)]:
         horizons = 1 + 300 * torch.rand(count, generator=generator)
-        power = 4 * torch.rand(1, generator=generator) - 1
+        horizons[:2] = torch.tensor([250.0, 2.0])  # not all alike
+        power = lowest + 2 * torch.rand(1, generator=generator)
         scatter = torch.randn(count, generator=generator).exp()
         costs = 0.02 * horizons**power * scatter
         given = horizons.clone(), costs.clone()
@@ -60,8 +61,9 @@ def test_loglog_slope_is_the_power(loglog_slope):
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for unit in (1.0, 0.02, 50.0):
+    for unit, sign in [(1.0, 1), (0.02, -1), (50.0, 1)]:
         power, scale = (float(number) for number in torch.randn(2, generator=generator))
+        power = sign * (0.2 + abs(power))
         horizons = unit * (1 + 99 * torch.rand(7, generator=generator))
         horizons[:2] = unit * torch.tensor([90.0, 3.0])
         slope = loglog_slope(horizons, 10**scale * horizons**power)

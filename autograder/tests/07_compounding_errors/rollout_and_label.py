@@ -102,19 +102,23 @@ def test_rollout_and_label_keeps_what_runs(rollout_and_label):
         """Every episode has a name, which tells when it ends: for one moment, then it would go on."""
 
         def __init__(self, max_steps):
-            self.max_steps = max_steps
+            self.max_steps, self.begun = max_steps, 0
 
         def initial_states(self, n, generator):
-            return torch.cat([torch.rand(n, 1, generator=generator), torch.zeros(n, 3)], dim=1)
+            names = (
+                torch.arange(self.begun, self.begun + n) + torch.rand(n, generator=generator) / 2
+            )
+            self.begun += n  # so that no two names are alike
+            return torch.cat([names[:, None], torch.zeros(n, 3)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, states[:, :1] * states[:, 1:2]], dim=1)
+            return torch.cat([states[:, :1] * states[:, 1:2], states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
 
         def lengths(self, states):
-            return 1 + (8 * states[:, 0]).floor()
+            return 1 + (16 * states[:, 0].frac()).floor()
 
         def failed(self, states):
             lengths = self.lengths(states)
@@ -125,11 +129,11 @@ def test_rollout_and_label_keeps_what_runs(rollout_and_label):
             return (states[:, 1] == lengths) & (lengths % 2 == 1)
 
     def expert(observations):
-        name, step = observations[:, 0], observations[:, 1]
+        name, step = observations[:, 1], observations[:, 2]
         return torch.stack([(3 * name + step).sin(), name - 2 * step], dim=1)
 
     def policy(observations):
-        return 5 + observations[:, :2]
+        return 5 + observations[:, 1:3]
 
     generator = fresh_generator()
     for episodes, max_steps, beta in [(16, 6, 0.0), (9, 20, 0.5), (1, 3, 1.0), (12, 1, 0.3)]:
@@ -138,15 +142,15 @@ def test_rollout_and_label_keeps_what_runs(rollout_and_label):
         check_answered(dataset, "rollout_and_label")
         assert len(dataset) == 2, "return a pair: observations, labels."
         observations, labels = (torch.as_tensor(part) for part in dataset)
-        names, counts = observations[:, 0].unique(return_counts=True)
+        names, counts = observations[:, 1].unique(return_counts=True)
         assert len(names) == episodes, (
             f"{episodes} episodes were asked for, {len(names)} have been kept."
         )
         check_shape(labels, (len(observations), 2), "a label for every observation.")
-        expected = (1 + (8 * names).floor()).clamp(max=max_steps)
+        expected = (1 + (16 * names.frac()).floor()).clamp(max=max_steps)
         check_close(counts, expected, "keep every step of an episode, and nothing after its end.")
         for name in names:
-            steps = observations[observations[:, 0] == name, 1].sort().values
+            steps = observations[observations[:, 1] == name, 2].sort().values
             check_close(steps, torch.arange(float(len(steps))), "an episode goes on step by step.")
 
 @test_case(points=None, hidden=True,
@@ -161,13 +165,17 @@ def test_rollout_and_label_executes_one_and_labels_by_the_other(rollout_and_labe
     class Diary:
         """A state remembers what was executed last. Every look at it sees another glitter."""
 
-        max_steps = 7
+        max_steps, begun = 7, 0
 
         def initial_states(self, n, generator):
-            return torch.cat([torch.rand(n, 1, generator=generator), torch.zeros(n, 3)], dim=1)
+            names = (
+                torch.arange(self.begun, self.begun + n) + torch.rand(n, generator=generator) / 2
+            )
+            self.begun += n  # so that no two names are alike
+            return torch.cat([names[:, None], torch.zeros(n, 3)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, torch.randn(len(states), 1, generator=generator)], dim=1)
+            return torch.cat([torch.randn(len(states), 1, generator=generator), states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
@@ -178,11 +186,11 @@ def test_rollout_and_label_executes_one_and_labels_by_the_other(rollout_and_labe
         succeeded = failed
 
     def expert(observations):
-        name, step, glitter = observations[:, 0], observations[:, 1], observations[:, 4]
+        glitter, name, step = observations[:, 0], observations[:, 1], observations[:, 2]
         return torch.stack([(3 * name + step).sin() + glitter, name - 2 * step], dim=1)
 
     def policy(observations):
-        name, step, glitter = observations[:, 0], observations[:, 1], observations[:, 4]
+        glitter, name, step = observations[:, 0], observations[:, 1], observations[:, 2]
         return torch.stack([20 + step, 20 + glitter - name], dim=1)
 
     generator = fresh_generator()
@@ -193,9 +201,9 @@ def test_rollout_and_label_executes_one_and_labels_by_the_other(rollout_and_labe
         check_close(
             labels, expert(observations), "a label is the expert's answer to what is kept with it."
         )
-        order = (observations[:, 0].double() * 1e9 + observations[:, 1]).argsort()
+        order = (observations[:, 1].double() * 1e9 + observations[:, 2]).argsort()
         told = observations[order].view(8, 7, 5)
-        executed, seen = told[:, 1:, 2:4].flatten(0, 1), told[:, :-1].flatten(0, 1)
+        executed, seen = told[:, 1:, 3:].flatten(0, 1), told[:, :-1].flatten(0, 1)
         wanted, learnt = expert(seen), policy(seen)
         theirs = executed[:, 0] < 15  # the policy's first number is 20 at least
         if beta != 0.5:
@@ -219,10 +227,14 @@ def test_rollout_and_label_tosses_a_coin_for_every_step(rollout_and_label):
     class Diary:
         """A state remembers what was executed last."""
 
-        max_steps = 50
+        max_steps, begun = 50, 0
 
         def initial_states(self, n, generator):
-            return torch.cat([torch.rand(n, 1, generator=generator), torch.zeros(n, 2)], dim=1)
+            names = (
+                torch.arange(self.begun, self.begun + n) + torch.rand(n, generator=generator) / 2
+            )
+            self.begun += n  # so that no two names are alike
+            return torch.cat([names[:, None], torch.zeros(n, 2)], dim=1)
 
         def observe(self, states, generator):
             return 1 * states
@@ -258,6 +270,10 @@ def test_rollout_and_label_tosses_a_coin_for_every_step(rollout_and_label):
             "episodes": coins[1:] != coins[:-1],
         }.items():
             assert (pairs.double().mean() - unlike).abs() < 0.12, f"one coin serves several {what}."
+        for what, sums in {"step": coins.sum(dim=0), "episode": coins.sum(dim=1)}.items():
+            spread = beta * (1 - beta) * coins.numel() / len(sums)
+            # 40 sums at least: as regular as this once in 10^8 times.
+            assert sums.var() >= 0.15 * spread, f"every {what} has the same share: toss coins."
 
 @test_case(points=None, hidden=True,
     failure_message="The first observation of every episode is kept, and it is one of a start.")
@@ -309,18 +325,19 @@ def test_rollout_and_label_draws_from_the_generator(rollout_and_label):
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     class Walk:
-        """A state remembers where it began, and what was executed."""
+        """Starts, gusts and what is seen are all drawn."""
 
         max_steps = 9
 
         def initial_states(self, n, generator):
-            return torch.rand(n, 2, generator=generator)
+            return torch.rand(n, 3, generator=generator)
 
         def observe(self, states, generator):
-            return 1 * states
+            return torch.cat([torch.rand(len(states), 1, generator=generator), states], dim=1)
 
         def advance(self, states, actions, generator):
-            return states + torch.cat([torch.zeros(len(states), 1), actions], dim=1)
+            gusts = torch.rand(len(states), 1, generator=generator)
+            return torch.cat([states[:, :1], states[:, 1:2] + actions, gusts], dim=1)
 
         def failed(self, states):
             return states[:, 0] > 2
@@ -328,10 +345,10 @@ def test_rollout_and_label_draws_from_the_generator(rollout_and_label):
         succeeded = failed
 
     def expert(observations):
-        return 0.1 - observations[:, 1:]
+        return 0.1 - observations[:, 2:3]
 
     def policy(observations):
-        return 0.5 + 0.3 * observations[:, 1:]
+        return 0.5 + 0.3 * observations[:, 2:3]
 
     seed = fresh_generator().initial_seed()
     one, same = (torch.Generator().manual_seed(seed) for _ in range(2))
@@ -340,8 +357,10 @@ def test_rollout_and_label_draws_from_the_generator(rollout_and_label):
         found = rollout_and_label(Walk(), policy, expert, 5, 0.5, source)
         check_answered(found, "rollout_and_label")
         observations = torch.as_tensor(found[0]).double()
-        drawn.append(observations[(observations @ torch.tensor([1.0, 1e-3]).double()).argsort()])
+        drawn.append(observations[observations[:, 0].argsort()])
     check_close(drawn[2], drawn[0], "the same seed gave other drives: draw from `generator`.")
-    assert not torch.allclose(drawn[1], drawn[0]), (
-        "two calls with one generator gave the same: do not seed it yourself."
-    )
+    for column, what in [(0, "looks"), (1, "starts"), (3, "gusts")]:
+        before, after = drawn[0][:, column].unique(), drawn[1][:, column].unique()
+        assert before.shape != after.shape or not torch.allclose(before, after), (
+            f"two calls with one generator gave the same {what}: hand it on, and do not seed it."
+        )

@@ -3,7 +3,7 @@ from otter.test_files import test_case
 OK_FORMAT = False
 
 name = "human_gated_rollout"
-points = [2, 1, 4, 3, 3, 2, 2, 3]
+points = [2, 1, 4, 3, 3, 1, 2, 2, 2]
 
 @test_case(points=None, hidden=False,
     failure_message="The lecture's case: the policy drives three steps, the expert takes over, and drives to the end.")
@@ -23,7 +23,7 @@ def test_human_gated_rollout_from_step_three_on(human_gated_rollout):
             return torch.zeros(num_episodes, 3)
 
         def observe(self, states, generator):
-            return states
+            return 1 * states
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1] + 1, actions], dim=1)
@@ -109,7 +109,7 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
             return torch.cat([names, torch.zeros(num_episodes, 4)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, states[:, :1] + 0.5], dim=1)
+            return torch.cat([states[:, :1] + 0.5, states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
@@ -124,10 +124,11 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
 
     def engages(seen, engaged):
         # At step 2 everywhere, so that no episode is without an expert.
-        return named(seen[:, 0], seen[:, 1]) | (seen[:, 1] == 2)
+        return named(seen[:, 1], seen[:, 2]) | (seen[:, 2] == 2)
 
     def expert(seen):
-        return torch.stack([seen[:, 0] % 10, seen[:, 1], seen[:, 0] % 7 + seen[:, 1]], dim=1) + 1
+        _, name, step, *_ = seen.unbind(dim=1)
+        return torch.stack([name % 10, step, name % 7 + step], dim=1) + 1
 
     def policy(seen):
         return -expert(seen) - 0.5
@@ -141,27 +142,27 @@ def test_human_gated_rollout_keeps_what_the_expert_did(human_gated_rollout):
             "observations are (kept, observation_dim): keep what was seen, not the states."
         )
         check_shape(actions, (len(observations), 3), "one action for every observation.")
-        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
+        order = (100 * observations[:, 1] + observations[:, 2]).argsort()
         observations, actions = observations[order], actions[order]
-        names, steps = observations[:, 0], observations[:, 1]
+        names, steps = observations[:, 1], observations[:, 2]
         assert len(names.unique()) == episodes, (
             f"the expert drove in all of {episodes} episodes, and there are rows of {len(names.unique())}."
         )
-        grid = [(n, s) for n in names.unique().tolist() for s in range(Log.max_steps)]
+        grid = [(0, n, s) for n in names.unique().tolist() for s in range(Log.max_steps)]
         expected = torch.tensor(grid)
-        # Rows: name, step, and four that the gate does not look at.
-        expected = expected[engages(expected, None)]
+        # Rows: a number that the gate does not look at, name and step.
+        expected = expected[engages(expected, None), 1:]
         check_close(
-            torch.stack([names, steps], dim=1),
+            observations[:, 1:3],
             expected,
             "keep one row for every step at which the gate has the expert drive, and no other.",
         )
         check_close(actions, expert(observations), "the action is what the expert did there.")
-        before = torch.stack([names, steps - 1], dim=1)
+        before = torch.stack([names + 0.5, names, steps - 1], dim=1)
         driven = engages(before, None).unsqueeze(1)
         did = torch.where(driven, expert(before), policy(before)) * (steps > 0).unsqueeze(1)
         check_close(
-            observations[:, 2:5],
+            observations[:, 3:],
             did,
             "the expert's action is taken where the gate says so, and the policy's elsewhere.",
         )
@@ -187,7 +188,7 @@ def test_human_gated_rollout_ends_episodes(human_gated_rollout):
             return torch.cat([names, torch.zeros(num_episodes, 1)], dim=1)
 
         def observe(self, states, generator):
-            return torch.cat([states, -states[:, :1]], dim=1)
+            return torch.cat([-states[:, :1], states], dim=1)
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1], states[:, 1:] + actions[:, 1:]], dim=1)
@@ -213,10 +214,10 @@ def test_human_gated_rollout_ends_episodes(human_gated_rollout):
         check_answered(result, "human_gated_rollout")
         assert len(result) == 2, "return two tensors: observations and actions."
         observations = torch.as_tensor(result[0]).float()
-        order = (100 * observations[:, 0] + observations[:, 1]).argsort()
-        names = observations[:, 0].unique().tolist()
+        order = (100 * observations[:, 1] + observations[:, 2]).argsort()
+        names = observations[:, 1].unique().tolist()
         assert len(names) == episodes, f"all of {episodes} episodes run, and at least for one step."
-        expected = [[n, s, -n] for n in names for s in range(min(int(2 + n % 7), max_steps))]
+        expected = [[-n, n, s] for n in names for s in range(min(int(2 + n % 7), max_steps))]
         check_close(
             observations[order],
             torch.tensor(expected, dtype=torch.float32),
@@ -355,6 +356,69 @@ def test_human_gated_rollout_looks_once(human_gated_rollout):
     )
 
 @test_case(points=None, hidden=True,
+    failure_message="What is kept is what was done, also where an expert says something else when asked again.")
+def test_human_gated_rollout_asks_the_expert_once(human_gated_rollout):
+    """What is kept is what was done, also where an expert says something else when asked again."""
+    assert human_gated_rollout is not None, "human_gated_rollout is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close, fresh_generator
+
+    class Log:
+        """A state is a name, the step, and what was done last."""
+
+        max_steps = 9
+
+        def initial_states(self, num_episodes, generator):
+            names = 1 + torch.arange(float(num_episodes)).unsqueeze(1)
+            return torch.cat([names, torch.zeros(num_episodes, 2)], dim=1)
+
+        def observe(self, states, generator):
+            return states.flip(1)
+
+        def advance(self, states, actions, generator):
+            return torch.cat([states[:, :1], states[:, 1:2] + 1, actions], dim=1)
+
+        def failed(self, states):
+            return states[:, 0] < 0
+
+        succeeded = failed
+
+    class Moody:
+        """It never says the same thing twice."""
+
+        def __init__(self):
+            self.said = 0
+
+        def __call__(self, seen):
+            answers = self.said + torch.arange(1.0, len(seen) + 1)
+            self.said += len(seen)
+            return answers.unsqueeze(1)
+
+    for episodes in (6, 1):
+        result = human_gated_rollout(
+            Log(),
+            lambda seen: 0 * seen[:, :1] - 1,
+            Moody(),
+            lambda seen, engaged: seen[:, 1] >= 2,
+            fresh_generator(),
+            episodes,
+        )
+        check_answered(result, "human_gated_rollout")
+        assert len(result) == 2, "return two tensors: observations and actions."
+        observations, actions = (torch.as_tensor(part).float() for part in result)
+        assert len(observations) == len(actions) == 7 * episodes, (
+            "the expert drives from step 2 on, for seven steps of every episode."
+        )
+        order = (100 * observations[:, 2] + observations[:, 1]).argsort()
+        told, said = observations[order].view(-1, 7, 3), actions[order].view(-1, 7)
+        check_close(
+            said[:, :-1],
+            told[:, 1:, 0],
+            "the action that is kept is another one than was taken: ask the expert once.",
+        )
+
+@test_case(points=None, hidden=True,
     failure_message="The expert's time is dear: while nobody is engaged, nobody asks.")
 def test_human_gated_rollout_asks_the_expert_when_engaged(human_gated_rollout):
     """The expert's time is dear: while nobody is engaged, nobody asks."""
@@ -372,7 +436,7 @@ def test_human_gated_rollout_asks_the_expert_when_engaged(human_gated_rollout):
             return torch.zeros(num_episodes, 2)
 
         def observe(self, states, generator):
-            return states
+            return 1 * states
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1] + 1, actions], dim=1)
@@ -455,10 +519,11 @@ def test_human_gated_rollout_draws_from_the_generator(human_gated_rollout):
     seed = int(torch.randint(2**31, (), generator=generator))
     first, following = run(generator, 6), run(generator, 6)
     for rows in (first, following):
-        assert len(rows[:, 0].unique()) == 6, "every episode starts somewhere else."
-        assert len(rows[:, 2].unique()) == 24, "every step of every episode has noise of its own."
+        # Two numbers are alike by chance once in ten thousand gradings.
+        assert len(rows[:, 0].unique()) >= 5, "every episode starts somewhere else."
+        assert len(rows[:, 2].unique()) >= 23, "every step of every episode has noise of its own."
     for column, what in [(0, "starts"), (2, "gusts"), (3, "noise")]:
-        assert not set(first[:, column].tolist()) & set(following[:, column].tolist()), (
+        assert len(set(first[:, column].tolist()) & set(following[:, column].tolist())) < 2, (
             f"two calls with one generator had the same {what}: draw all from `generator`, and do not seed it."
         )
     again = [run(torch.Generator().manual_seed(seed), 3) for _ in range(2)]

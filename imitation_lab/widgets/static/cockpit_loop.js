@@ -1,7 +1,7 @@
 // One drive after the other: started, driven in real time, ended, sent to the kernel.
 
 import { oncePerFrame } from "./shared.js";
-import { makeLoop } from "./driving.js";
+import { makeLoop, sendToKernel } from "./driving.js";
 import { floatsOf, makePolicies } from "./network.js";
 import { packDrive, startDrive } from "./cockpit_drive.js";
 
@@ -58,6 +58,12 @@ export function makeEngine({ model, plan, vehicle, settings, wheel, meter, paint
     redraw();
     say(null);
   };
+  const discard = () => {
+    drive.discarded = drive.log.length > 0;
+    mail.post({ kind: "discard" });
+    redraw();
+    say(null);
+  };
   const release = followKernel({ model, mail, load, redraw });
   return {
     load,
@@ -67,7 +73,7 @@ export function makeEngine({ model, plan, vehicle, settings, wheel, meter, paint
     policies: () => policies,
     isRunning: loop.isRunning,
     mail: mail.state,
-    discard: () => mail.post({ kind: "discard" }),
+    discard,
     push: (side) => loop.isRunning() && drive.push(side),
     takeDown() {
       loop.stop();
@@ -87,7 +93,8 @@ function nextStart(model, plan, waiting) {
 
 /** What is on its way to the kernel, and what the kernel has said to it. */
 function makeMail(model) {
-  const state = { waiting: 0, trouble: "", kernel: typeof model.send === "function" };
+  const kernel = typeof model.send === "function";
+  const state = { waiting: 0, trouble: "", kernel, restarted: false };
   const sent = new Set();
   const hear = ({ id, trouble }) => {
     if (!sent.delete(id)) return; // another view's
@@ -97,9 +104,10 @@ function makeMail(model) {
   const post = (content, ...buffers) => {
     if (!state.kernel) return;
     const id = Math.random().toString(36).slice(2);
+    state.restarted = !sendToKernel(model, { ...content, id }, buffers);
+    if (state.restarted) return;
     sent.add(id);
     state.waiting = sent.size;
-    model.send({ ...content, id }, undefined, buffers);
   };
   return { state, post, hear };
 }

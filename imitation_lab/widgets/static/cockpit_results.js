@@ -37,6 +37,7 @@ function resultRow(result, index, weights) {
 export function cockpitSentence({ drive, running, engaged, threshold, ensemble, plan, mail }) {
   if (drive.log.length === 0)
     return "Enter or Start: the policy drives, and you watch. Hold Space or the pointer, and you drive.";
+  if (drive.discarded) return "The last drive is discarded.";
   const { seconds, byHand, takeovers, share } = summariseLog(drive.log, plan.time_step);
   const times = takeovers === 1 ? "1 takeover" : `${takeovers} takeovers`;
   const hand = takeovers === 0 ? "all of it by the policy" : `${percent(share)} by you, in ${times}`;
@@ -54,8 +55,9 @@ function doubtInWords(log, threshold) {
   return ` The doubt lay above the line in ${percent(above / log.length)} of the steps.`;
 }
 
-function savedInWords({ waiting, trouble, kernel }, byHand) {
+function savedInWords({ waiting, trouble, kernel, restarted }, byHand) {
   if (!kernel) return "Without a kernel it is not kept.";
+  if (restarted) return "It is not kept: the kernel was restarted. Run the notebook's cells again.";
   if (trouble) return `It is in the kernel, but not on disk: ${trouble}`;
   if (waiting > 0)
     return waiting === 1 ? "It waits for the kernel." : `${waiting} drives wait for the kernel.`;

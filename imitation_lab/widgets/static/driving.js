@@ -187,3 +187,14 @@ function watchPointer(node, { get, set }) {
       if (isOurs(event)) set(null, event);
     });
 }
+
+/** Send to the kernel, and return whether one listens: after a restart it no longer knows the widget. */
+export function sendToKernel(model, content, buffers = []) {
+  if (!model.send) return false;
+  try {
+    model.send(content, undefined, buffers);
+  } catch {
+    return false;
+  }
+  return true;
+}

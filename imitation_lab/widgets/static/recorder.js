@@ -37,7 +37,7 @@ function renderRecorder({ model, el }) {
     label: "Recorder of demonstrations",
     summarise: () => ({ drives: drives.all(), waiting: drives.waiting() }),
     sentence: (_, { drives: shown, waiting }) =>
-      drivesSentence(shown, plan) + waitingInWords(waiting, model),
+      drivesSentence(shown, plan) + waitingInWords(waiting, drives.listens()),
     silent: () => true, // it says aloud what has been driven, not the settings
     build(settings, drawSoon, commit) {
       redraw = drawSoon;
@@ -50,9 +50,9 @@ function renderRecorder({ model, el }) {
   };
 }
 
-function waitingInWords(waiting, model) {
+function waitingInWords(waiting, listens) {
   if (waiting === 0) return "";
-  if (!model.send) return " No kernel listens: they are gone when this page is closed.";
+  if (!listens) return " No kernel listens: they are gone when this page is closed.";
   const are = waiting === 1 ? "1 drive is" : `${waiting} drives are`;
   return ` ${are} on the way to the kernel, which takes them when it has time.`;
 }

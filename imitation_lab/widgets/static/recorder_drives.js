@@ -1,5 +1,7 @@
 // The drives that were recorded: those that the kernel has, and those that are still on their way to it.
 
+import { sendToKernel } from "./driving.js";
+
 const DRIVES_PER_START = 2; // so that a start can be driven to both sides
 
 export const DRIVE_ENDINGS = {
@@ -11,6 +13,7 @@ export const DRIVE_ENDINGS = {
 /** Keep the drives. `changed()` is called whenever there are others. */
 export function makeDrives(model, changed) {
   const [waiting, deleted] = [new Map(), new Set()];
+  let listens = Boolean(model.send);
   const kept = () => {
     const trails = trailsOf(model);
     return model.get("drives").map((drive, index) => ({ ...drive, trail: trails[index] }));
@@ -24,6 +27,8 @@ export function makeDrives(model, changed) {
   model.on("change:drives", changed);
   return {
     all,
+    /** Whether a kernel took in what was sent last. */
+    listens: () => listens,
     waiting: () => all().filter(({ id }) => waiting.has(id)).length,
     /** The first start that has not been driven twice. */
     nextStart(count) {
@@ -37,12 +42,13 @@ export function makeDrives(model, changed) {
       const trail = states.map(([x, y]) => [x, y]);
       waiting.set(drive.id, { ...description, steps: actions.length, trail });
       const buffers = [states, actions].map((rows) => new Float32Array(rows.flat()).buffer);
-      model.send?.({ kind: "drive", ...description, steps: actions.length }, undefined, buffers);
+      const content = { kind: "drive", ...description, steps: actions.length };
+      listens = sendToKernel(model, content, buffers);
       changed();
     },
     remove(id) {
       deleted.add(id);
-      model.send?.({ kind: "delete", id });
+      listens = sendToKernel(model, { kind: "delete", id });
       changed();
     },
     release: () => model.off("change:drives", changed),

@@ -23,7 +23,7 @@ def test_human_gated_rollout_from_step_three_on(human_gated_rollout):
             return torch.zeros(num_episodes, 3)
 
         def observe(self, states, generator):
-            return states
+            return 1 * states
 
         def advance(self, states, actions, generator):
             return torch.cat([states[:, :1] + 1, actions], dim=1)
