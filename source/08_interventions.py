@@ -1708,12 +1708,16 @@ for session in sessions:
         f"{session.ending:8}: took over {len(session.takeovers)} times, {steps} of {len(session)} steps by hand"
     )
 arrived = [session for session in sessions if session.ending == Ending.SUCCESS]
-lessons = {"all drives": taught(help_in(sessions)), "those that arrived": taught(help_in(arrived))}
+lessons = {"all drives": taught(help_in(sessions))}
+if arrived:
+    lessons["those that arrived"] = taught(help_in(arrived))
+else:
+    print("None of these drives arrived: supervise some more.")
 
 print("\nbefore:", *(own.success for own in cloned.judge(TRACK)))
 for name, done in lessons.items():
     print(f"with the help in {name}:", *(own.success for own in done.judge(TRACK)))
-cockpit.policies = lessons["those that arrived"].runs
+cockpit.policies = done.runs
 
 # %% [markdown]
 # The cockpit above drives with the new weights now. Start a drive and see what has changed, and what has not: does it go wrong elsewhere?
@@ -2807,7 +2811,7 @@ print(
 # %% [markdown]
 # Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. In the end DAgger catches up: random states of the policy's own drives also cover what no alarm has pointed at.
 #
-# Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for a small part of the time, and the eyes are on the road for all of it: the last
+# Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for less than half of the time, and the eyes are on the road for all of it: the last
 # line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. No
 # person who is called out of a book does. (A stretch goal below gives them time.)
 
@@ -2917,7 +2921,7 @@ show(
 )
 
 # %% [markdown]
-# All five have learnt the same mean. They are sure, and all five are wrong, **where there were demonstrations in plenty**. The state is not new, so novelty is silent too. With the same budgets that saved the drives on the track, most drives crash here.
+# All five have learnt the same mean. They are sure, and all five are wrong, **where there were demonstrations in plenty**. The state is not new, so there is nothing for novelty to see. With the same budgets that saved the drives on the track, most drives crash here.
 #
 # It was not more networks that were missing. What the drivers do in this state is not one action, and regression cannot say so. The spread of a *mixture* or of a *flow*, in notebooks 3 and 5, is there to tell: its samples go left and right. So there are two kinds of doubt:
 #

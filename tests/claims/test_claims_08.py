@@ -253,14 +253,20 @@ def test_the_gate_by_disagreement_saves_most_drives_and_the_eye_fewer(notebook, 
     ensembles, rollouts = doubtful
     alone = torch.stack([own.failed for own in rollouts]).float().mean(dim=1)
 
-    def crashed(name, budget):
-        return notebook.gated_crashes(ensembles, rollouts, name, budget, episodes=40)[:, 0]
+    def outcome(name, budget):
+        return notebook.gated_crashes(ensembles, rollouts, name, budget, episodes=40)
 
-    tenth, fifth = crashed("disagreement", 0.1), crashed("disagreement", 0.2)
+    def crashed(name, budget):
+        return outcome(name, budget)[:, 0]
+
+    (tenth, by_hand), fifth = outcome("disagreement", 0.1).T, crashed("disagreement", 0.2)
     assert beyond(alone - tenth) and float(tenth.mean()) < 0.5 * float(alone.mean())
     assert float(fifth.mean()) < 0.12
-    eye = crashed("way to the edge", 0.1)
-    assert beyond(eye - tenth)
+    eye, looked_after = outcome("way to the edge", 0.1).T
+    assert beyond(eye - tenth) and float(looked_after.mean()) > float(by_hand.mean())
+    # Novelty does at least as well: two standard errors of the difference are allowed for.
+    better = tenth - crashed("novelty", 0.1)
+    assert float(better.mean()) > -2 * float(better.std()) / len(better) ** 0.5
 
 
 # Sure and wrong
@@ -326,9 +332,14 @@ def test_tidy_drives_arrive_and_begin_at_once(notebook):
 def test_regression_hits_what_was_avoided_and_a_mixture_passes_it(notebook):
     tidied, task = notebook.tidy(recorded_drives("fork")), default_task()
     seeds = range(1000, 1004)
-    rates = {
-        make: [own.success.rate for own in notebook.taught_by_hand(make, tidied, task, seeds)]
+    found = {
+        make: notebook.taught_by_hand(make, tidied, task, seeds)
         for make in (RegressionPolicy, MixturePolicy)
     }
+    rates = {make: [own.success.rate for own in evaluations] for make, evaluations in found.items()}
     assert max(rates[RegressionPolicy]) < 0.3
     assert statistics.mean(rates[MixturePolicy]) > 0.6
+    for evaluation in found[MixturePolicy]:
+        aside = evaluation.rollouts.states[:, evaluation.rollouts.succeeded, 1]
+        left = float((aside.abs().max(dim=0).values == aside.max(dim=0).values).float().mean())
+        assert 0.2 < left < 0.8
