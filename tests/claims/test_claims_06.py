@@ -108,21 +108,25 @@ def pole(notebook):
     )
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_fewer_than_half_arrive_with_one_decision_a_step(fork):
     assert beyond(-fork.success(1), -0.5)
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_about_seven_in_ten_arrive_with_chunks_of_16(fork):
     assert float(fork.success(16).mean()) == pytest.approx(0.7, abs=0.08)
     assert beyond(fork.success(16) - fork.success(1), 0.15)
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_chunks_of_2_and_4_hardly_change_anything(fork):
     for horizon in (2, 4):
         difference = float((fork.success(horizon) - fork.success(1)).mean())
         assert difference == pytest.approx(0, abs=0.08)
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_most_drives_turn_both_ways_unless_chunks_are_long(notebook, fork):
     turning = {
         h: notebook.share_of(notebook.turns_both_ways(drives)) for h, drives in fork.drives.items()
@@ -130,6 +134,7 @@ def test_on_the_noisy_fork_most_drives_turn_both_ways_unless_chunks_are_long(not
     assert beyond(turning[1], 0.5) and beyond(-turning[16], -0.1)
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_turning_both_ways_is_what_fails(notebook, fork):
     every_step, long = fork.drives[1], fork.drives[16]
     both = notebook.turns_both_ways(every_step)
@@ -141,6 +146,7 @@ def test_on_the_noisy_fork_turning_both_ways_is_what_fails(notebook, fork):
     )
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_chunks_of_4_turn_both_ways_less_often_and_arrive_less_often_otherwise(
     notebook, fork
 ):
@@ -158,6 +164,7 @@ def test_on_the_noisy_fork_chunks_of_4_turn_both_ways_less_often_and_arrive_less
     assert float(rates[0].mean() - rates[1].mean()) > 6 * spread
 
 
+@pytest.mark.long
 def test_on_the_noisy_fork_playing_one_of_16_is_worst_of_all(fork):
     assert beyond(fork.success(1) - fork.success(16, 1), 0.05)
     assert float(fork.success(16, 1).mean()) == pytest.approx(0.12, abs=0.05)
@@ -252,12 +259,14 @@ def test_an_error_doubles_in_a_chunk_of_8_and_grows_elevenfold_in_one_of_20(note
     assert 11 < math.cosh(rate * 20 * step) < 12
 
 
+@pytest.mark.long
 def test_up_to_chunks_of_8_no_pole_falls_and_with_20_nearly_all_do(pole):
     for horizon in (1, 2, 4, 8):
         assert float(pole.success(horizon).min()) > 0.99
     assert beyond(-pole.success(20), -0.2)
 
 
+@pytest.mark.long
 def test_on_the_pole_predicting_16_does_no_harm_if_few_are_played(pole):
     for played in (1, 2, 4, 8):
         assert float(pole.success(16, played).min()) > 0.99

@@ -20,7 +20,7 @@ from imitation_lab.stack import PolicyStack
 FRESH_SEEDS = range(1000, 1010)
 EPISODES = 100 * len(FRESH_SEEDS)
 BOTH, ONE = "two drivers", "one driver"
-pytestmark = pytest.mark.claims
+pytestmark = [pytest.mark.claims, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,11 @@ def wait_for(path):
         time.sleep(0.1)
 
 
+def heed_interrupts():
+    """Undo what shells do to programs that they start in the background: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_soon_and_keeps_what_was_graded(another, tmp_path, jobs, number):
@@ -103,7 +108,12 @@ def test_an_interrupted_run_ends_soon_and_keeps_what_was_graded(another, tmp_pat
         "grade", folder, "--out", out, "--tests", ASSIGNMENTS, "--jobs", jobs, *limits
     )
     with subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     ) as process:
         wait_for(out / "a" / "feedback.html")
         time.sleep(2)  # into the loop
@@ -125,7 +135,9 @@ def test_an_interrupt_while_the_sandbox_starts_ends_quietly(another, tmp_path, n
     (tmp_path / "a.ipynb").write_text(another().text())
     out = tmp_path / "out"
     arguments = command("grade", tmp_path / "a.ipynb", "--out", out, "--tests", ASSIGNMENTS)
-    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
         wait_for(out)  # made just before the sandbox
         time.sleep(0.3)
         os.kill(process.pid, number)

@@ -192,6 +192,8 @@ def test_an_interrupted_installation_says_how_to_go_on_and_is_taken_up_again(doo
         env=door.variables(FAKE_SLEEP="60"),
         stderr=subprocess.PIPE,
         text=True,
+        # Shells have programs that they start in the background ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not door.log.exists():
         time.sleep(0.01)

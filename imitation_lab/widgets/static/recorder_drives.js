@@ -19,12 +19,15 @@ export function makeDrives(model, changed) {
     return model.get("drives").map((drive, index) => ({ ...drive, trail: trails[index] }));
   };
   const all = () => {
-    const arrived = kept();
-    const known = new Set(arrived.map(({ id }) => id));
-    for (const id of known) waiting.delete(id);
-    return [...arrived, ...waiting.values()].filter(({ id }) => !deleted.has(id));
+    const present = [...kept(), ...waiting.values()];
+    return present.filter(({ id }) => !deleted.has(id));
   };
-  model.on("change:drives", changed);
+  // At once: the kernel may delete what has arrived before the next picture is drawn.
+  const arrive = () => {
+    for (const { id } of model.get("drives")) waiting.delete(id);
+    changed();
+  };
+  model.on("change:drives", arrive);
   return {
     all,
     /** Whether a kernel took in what was sent last. */
@@ -51,7 +54,7 @@ export function makeDrives(model, changed) {
       listens = sendToKernel(model, { kind: "delete", id });
       changed();
     },
-    release: () => model.off("change:drives", changed),
+    release: () => model.off("change:drives", arrive),
   };
 }
 
