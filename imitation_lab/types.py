@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 Generator = torch.Generator
 
-# What asks an actor without a memory: observations (batch, observation_dim) to actions (batch, action_dim).
+# An actor without a memory: observations (batch, observation_dim) to actions (batch, action_dim).
 ActionFunction = Callable[[Tensor], Tensor]
 
 # Observations and the actions that belong to them, in physical units. Two data sets may differ in size.

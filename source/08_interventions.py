@@ -71,6 +71,7 @@ from imitation_lab.testing import check_answered
 from imitation_lab.training import TrainingSettings
 from imitation_lab.types import Ending
 from imitation_lab.widgets import Cockpit, Recorder, recorded_drives, recorded_supervision
+from imitation_lab.widgets.cockpit_sessions import corrections_of
 
 use_course_style()
 
@@ -1688,9 +1689,7 @@ def supervised_drives(cockpit):
 
 def help_in(sessions):
     """Return what a person did in some drives, as one data set."""
-    nothing = torch.zeros(0, TRACK.observation_dim), torch.zeros(0, TRACK.action_dim)
-    parts = [nothing, *(session.corrections for session in sessions)]
-    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+    return corrections_of(sessions, (TRACK.observation_dim, TRACK.action_dim))
 
 
 def taught(corrections, seeds=SEEDS):

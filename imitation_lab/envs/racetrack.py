@@ -35,7 +35,8 @@ class Racetrack:
     | 0     | desired turn rate | rad/s | ±``top_turn_rate``; beyond, the nearest of these |
 
     An episode *succeeds* after ``laps`` laps. It *fails* when the vehicle's centre leaves the lane. It
-    is *cut off* after ``max_steps`` steps of ``time_step`` seconds. The reward is 1 on success and 0 otherwise.
+    is *cut off* after ``max_steps`` steps of ``time_step`` seconds. The reward is 1 on success and 0
+    otherwise.
 
     Attributes:
         half_width: Distance from the middle of the lane to its edges, in metres.

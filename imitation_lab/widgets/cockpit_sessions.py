@@ -176,7 +176,7 @@ def recorded_supervision(task_name: str) -> list[Session]:
     A scripted hand supervised five policies that had been cloned from the simulated driver.
 
     Args:
-        task_name: ``"racetrack"``.
+        task_name: ``"racetrack"`` or ``"fork"``.
 
     Raises:
         ValueError: If there are no drives of such a task.

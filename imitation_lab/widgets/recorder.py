@@ -84,6 +84,10 @@ class Recorder(CourseWidget, front_end="recorder"):
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __bool__(self) -> bool:
+        """Tell that a recorder without drives is still a recorder."""
+        return True
+
     @property
     def demonstrations(self) -> Demonstrations:
         """All that was recorded and not deleted.

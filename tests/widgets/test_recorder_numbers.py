@@ -237,6 +237,10 @@ def test_recorded_drives_of_another_task_are_refused_with_what_there_is():
         recorded_drives("pendulum")
 
 
+def test_a_recorder_without_drives_is_still_a_recorder(path):
+    assert len(Recorder(path=path)) == 0 and Recorder(path=path)
+
+
 def test_where_nobody_has_driven_the_picture_shows_recorded_drives_and_says_so(path):
     recorder = Recorder(path=path)
     trails = [line for line in recorder.figure().axes[0].lines if len(line.get_xdata()) > 1]
