@@ -25,6 +25,7 @@ RIGHT_BELOW = {
     "experts": ["envs"],
     "normalizer": ["types"],
     "data": ["normalizer", "files"],
+    "lerobot_format": ["data"],
     "minari_format": ["data"],
     "networks": ["types"],
     "flows": [],
