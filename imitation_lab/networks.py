@@ -31,11 +31,12 @@ class MLP(nn.Sequential):
         sizes = [input_dim, *[width] * depth, output_dim]
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(sizes):
-            layers += [_linear(fan_in, fan_out, generator), nn.ReLU()]
+            layers += [seeded_linear(fan_in, fan_out, generator), nn.ReLU()]
         super().__init__(*layers[:-1])
 
 
-def _linear(fan_in: int, fan_out: int, generator: Generator | None) -> nn.Linear:
+def seeded_linear(fan_in: int, fan_out: int, generator: Generator | None) -> nn.Linear:
+    """Return a layer whose weights and biases come from a generator, as torch would draw them."""
     layer = nn.Linear(fan_in, fan_out)
     bound = 1 / math.sqrt(fan_in)
     with torch.no_grad():

@@ -4,7 +4,7 @@ import math
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from imitation_lab.networks import MLP
 from imitation_lab.types import Generator, Policy
@@ -61,7 +61,7 @@ class DiffusionPolicy(Policy):
         self.register_buffer("alpha_bar", cosine_alpha_bar(num_timesteps))
         self.visited_grades(num_steps)
         input_dim = observation_dim + self.chunk_dim + 1
-        self.network = MLP(input_dim, self.chunk_dim, width, depth, generator)
+        self.network: nn.Sequential = MLP(input_dim, self.chunk_dim, width, depth, generator)
 
     def predict_noise(
         self,

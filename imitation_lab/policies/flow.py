@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from imitation_lab.flows import check_solver, integrate, interpolate
 from imitation_lab.networks import MLP
@@ -39,7 +39,7 @@ class FlowPolicy(Policy):
         self.num_steps = num_steps
         self.solver = solver
         input_dim = observation_dim + self.chunk_dim + 1
-        self.network = MLP(input_dim, self.chunk_dim, width, depth, generator)
+        self.network: nn.Sequential = MLP(input_dim, self.chunk_dim, width, depth, generator)
 
     def velocity(
         self,

@@ -42,10 +42,11 @@ class MixturePolicy(Policy):
         self.num_components = num_components
         self.log_std_range = log_std_range
         output_dim = num_components * (1 + 2 * self.chunk_dim)
-        self.network = MLP(observation_dim, output_dim, width, depth, generator)
-        self._spread_means(generator)
+        self.network: nn.Sequential = MLP(observation_dim, output_dim, width, depth, generator)
+        self.spread_means(generator)
 
-    def _spread_means(self, generator: Generator | None) -> None:
+    def spread_means(self, generator: Generator | None) -> None:
+        """Let the untrained components start from different means."""
         # Components that start alike get like gradients and stay alike.
         output = self.network[-1]
         assert isinstance(output, nn.Linear)

@@ -1,7 +1,7 @@
 """Behaviour cloning by regression: one chunk per observation, and no distribution at all."""
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from imitation_lab.networks import MLP
 from imitation_lab.types import Generator, Policy
@@ -20,7 +20,7 @@ class RegressionPolicy(Policy):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(observation_dim, action_dim, prediction_horizon)
-        self.network = MLP(observation_dim, self.chunk_dim, width, depth, generator)
+        self.network: nn.Sequential = MLP(observation_dim, self.chunk_dim, width, depth, generator)
 
     def forward(
         self, observations: Float[Tensor, "batch observation_dim"]

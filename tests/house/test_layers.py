@@ -47,6 +47,7 @@ RIGHT_BELOW = {
     "traces": ["controller", "rollout"],
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
     "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
+    "pusht": ["evaluation", "controller", "training", "files"],
     "plots": ["comparison", "horizons", "style", "toys"],
     "widgets": ["plots", "traces"],
 }

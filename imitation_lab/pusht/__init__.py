@@ -1,0 +1,1 @@
+"""Push-T, a task that others wrote: its expert, its demonstrations, policies and a leaderboard."""
