@@ -1,7 +1,6 @@
 """The one trunk that all Push-T policies share."""
 
 import math
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -37,6 +36,32 @@ class TimeWaves(nn.Module):
         return torch.cat([inputs, angles.sin(), angles.cos()], dim=1)
 
 
+class Residual(nn.Module):
+    """A block of two layers whose output is added to its input.
+
+    Args:
+        width: Numbers in and out.
+        generator: The source of the initial weights.
+
+    Source:
+        He et al., Deep residual learning, arXiv:1512.03385, with the normalisation in front (Xiong et
+        al., arXiv:2002.04745).
+    """
+
+    def __init__(self, width: int, generator: Generator | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width),
+            seeded_linear(width, width, generator),
+            nn.SiLU(),
+            seeded_linear(width, width, generator),
+        )
+
+    def forward(self, inputs: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
+        """Return the inputs and what the layers make of them, added."""
+        return inputs + self.layers(inputs)
+
+
 def trunk(
     input_dim: int,
     output_dim: int,
@@ -45,19 +70,22 @@ def trunk(
     time_column: int | None = None,
     generator: Generator | None = None,
 ) -> nn.Sequential:
-    """Return a multilayer perceptron with SiLU between its layers.
+    """Return a multilayer perceptron of residual blocks.
 
     Args:
         input_dim: Numbers in.
         output_dim: Numbers out.
-        width: Units per hidden layer.
-        depth: Hidden layers.
+        width: Numbers between the blocks.
+        depth: Blocks.
         time_column: Which of the inputs is the time of a generative policy, if one is.
         generator: The source of the initial weights, so that a seed fixes the network.
     """
-    timed = time_column is not None
-    layers: list[nn.Module] = [TimeWaves(time_column)] if time_column is not None else []
-    sizes = [input_dim + 2 * FREQUENCIES * timed, *[width] * depth, output_dim]
-    for fan_in, fan_out in pairwise(sizes):
-        layers += [seeded_linear(fan_in, fan_out, generator), nn.SiLU()]
-    return nn.Sequential(*layers[:-1])
+    waves = [] if time_column is None else [TimeWaves(time_column)]
+    return nn.Sequential(
+        *waves,
+        seeded_linear(input_dim + 2 * FREQUENCIES * len(waves), width, generator),
+        *(Residual(width, generator) for _ in range(depth)),
+        nn.LayerNorm(width),
+        nn.SiLU(),
+        seeded_linear(width, output_dim, generator),
+    )

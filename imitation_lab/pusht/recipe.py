@@ -13,6 +13,9 @@ from imitation_lab.types import Generator, Policy
 
 KINDS = ("regression", "mixture", "diffusion", "flow")
 
+# About 151,000 parameters each, for the main recipe's horizon: a mixture says more, a flow sees more.
+WIDTHS = {"regression": 262, "mixture": 244, "diffusion": 256, "flow": 256}
+
 # The least and the largest of every setting: what a stranger's file may ask of us.
 BOUNDS = {
     "prediction_horizon": (1, 32),
@@ -34,7 +37,7 @@ class Recipe:
         execution_horizon: Actions that are played of each chunk.
         frames: Observations that the network sees: the newest and those before it.
         width: Units per hidden layer.
-        depth: Hidden layers.
+        depth: Residual blocks of two hidden layers.
         num_steps: Steps from noise to a chunk, for diffusion and flow.
 
     Raises:
@@ -84,3 +87,8 @@ class Recipe:
             policy = of_kind(*shape, num_steps=self.num_steps)
             policy.network = build(features + chunk + 1, chunk, time_column=chunk)
         return policy
+
+
+def main_recipe(kind: str) -> Recipe:
+    """Return the recipe with which the kinds of policies are compared: equally many parameters."""
+    return Recipe(kind, prediction_horizon=4, execution_horizon=2, width=WIDTHS[kind])
