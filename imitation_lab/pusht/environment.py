@@ -90,6 +90,9 @@ def drive(
 ) -> Drives:
     """Let an actor push from the starts of these seeds, all episodes in step.
 
+    An episode ends when the T covers the goal, and fails when an action is not finite: a network's
+    numbers may overflow.
+
     Args:
         actor: Acts on the observations of all episodes at once.
         seeds: Of the environment's starts: the same seed is the same start.
@@ -108,8 +111,8 @@ def drive(
             done = disturb(wanted) if disturb else wanted
             for episode, asked, executed in zip(episodes, wanted, done, strict=True):
                 episode.step(asked.numpy(), executed.numpy())
-            bar.update(sum(episode.succeeded for episode in episodes) - bar.n)
-            if all(episode.succeeded for episode in episodes):
+            bar.update(sum(episode.ending is not Ending.CUT_OFF for episode in episodes) - bar.n)
+            if bar.n == len(episodes):
                 break
         bar.update(len(episodes) - bar.n)
     return Drives(
@@ -119,7 +122,7 @@ def drive(
 
 
 class _Episode:
-    """One environment, from its start until it succeeds. After that it stands still."""
+    """One environment, from its start until its ending. After that it stands still."""
 
     def __init__(self, seed: int) -> None:
         self._environment = make_environment()
@@ -127,28 +130,33 @@ class _Episode:
         self.observations = [first]
         self.actions: list[np.ndarray] = []
         self.coverage = 0.0
-        self.succeeded = False
+        self.ending = Ending.CUT_OFF  # while nothing else has happened
 
     def step(self, asked: np.ndarray, executed: np.ndarray) -> None:
-        if self.succeeded:
+        if self.ending is not Ending.CUT_OFF:
+            return
+        if not np.isfinite(executed).all():
+            self.ending = Ending.FAILURE
             return
         on_table = np.clip(executed.astype(np.float64), 0, TABLE)
-        observation, _, self.succeeded, _, facts = self._environment.step(on_table)
+        observation, _, succeeded, _, facts = self._environment.step(on_table)
         self.observations.append(observation)
         self.actions.append(asked)
         self.coverage = max(self.coverage, float(facts["coverage"]))
+        if succeeded:
+            self.ending = Ending.SUCCESS
 
     def trajectory(self, driver: str) -> Trajectory:
         return Trajectory(
             torch.from_numpy(np.array(self.observations, np.float32)),
-            torch.from_numpy(np.array(self.actions, np.float32)),
+            torch.from_numpy(np.array(self.actions, np.float32).reshape(-1, 2)),
             driver,
-            Ending.SUCCESS if self.succeeded else Ending.CUT_OFF,
+            self.ending,
         )
 
 
 def first_side(trajectory: Trajectory) -> str:
-    """Return the side of the T, its stem pointing away, from which it was first pushed.
+    """Return the side of the T, turned so that it reads as a letter, from which it was first pushed.
 
     Empty if the T never moved.
     """

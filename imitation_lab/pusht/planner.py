@@ -155,8 +155,8 @@ class PushPlanner:
     It sees what a policy sees, and nothing else. It has a memory: which push it is about.
 
     Attributes:
-        side: ``"left"`` or ``"right"`` prefers to push from this side of the T, with the stem
-            pointing away from you; empty for no preference.
+        side: ``"left"`` or ``"right"`` prefers to push from this side of the T, turned so that it
+            reads as a letter; empty for no preference.
 
     Raises:
         ValueError: If there is no such side.
