@@ -111,8 +111,9 @@ def drive(
             done = disturb(wanted) if disturb else wanted
             for episode, asked, executed in zip(episodes, wanted, done, strict=True):
                 episode.step(asked.numpy(), executed.numpy())
-            bar.update(sum(episode.ending is not Ending.CUT_OFF for episode in episodes) - bar.n)
-            if bar.n == len(episodes):
+            over = sum(episode.ending is not Ending.CUT_OFF for episode in episodes)
+            bar.update(over - bar.n)
+            if over == len(episodes):
                 break
         bar.update(len(episodes) - bar.n)
     return Drives(

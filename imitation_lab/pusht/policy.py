@@ -25,6 +25,7 @@ from imitation_lab.types import Generator, Policy
 
 FORMAT = "imitation-lab push-t policy 1"
 LARGEST_FILE = 64 * 2**20  # bytes
+LARGEST_HEADER = 64 * 2**10  # bytes, twenty times what the largest recipe needs
 LONGEST_WORK = 1e7  # seconds of an expert: four months
 
 
@@ -137,31 +138,29 @@ def load_policy(path: str | Path) -> PushTPolicy:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is too large, is no such policy, asks for more than the bounds of a
-            recipe, or holds tensors of other names, shapes or types, or numbers that are not finite.
+            recipe, or holds tensors of other names, shapes or types, or numbers that no training
+            could have left there.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file():  # nor is a pipe, or a device, which could keep us waiting for ever
         raise FileNotFoundError(
             f"there is no policy {path}: train one and save it with save_policy."
         )
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{path.name} is larger than {LARGEST_FILE // 2**20} MB.")
     try:
+        _check_size(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            policy = _from_metadata(metadata)
+            policy = _from_metadata(file.metadata() or {})
             state = _state(policy)
             _check_alike(file, state)
             tensors = {name: file.get_tensor(name) for name in state}
+        fixed = {f"policy.{name}" for name, _ in policy.policy.named_buffers()}
+        _check_numbers(tensors, {name: state[name] for name in fixed})
     except (SafetensorError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path.name} is not a Push-T policy ({error!s:.100}).") from error
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
-    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
-    if broken:
-        raise ValueError(f"{path.name} holds NaN or infinite numbers in {broken}: train again.")
-    for name, value in state.items():
-        value.copy_(tensors[name])
+    for name in state.keys() - fixed:
+        state[name].copy_(tensors[name])
     policy.policy.eval()
     return policy
 
@@ -174,6 +173,16 @@ def _state(policy: PushTPolicy) -> dict[str, Tensor]:
         for part, module in parts.items()
         for name, value in module.state_dict().items()
     }
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file before anything that it says costs time or memory."""
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE // 2**20} MB.")
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise ValueError("it is not a Push-T policy: it does not begin with a safetensors header.")
 
 
 def _from_metadata(metadata: dict[str, str]) -> PushTPolicy:
@@ -195,7 +204,8 @@ def _check_alike(file: Any, state: dict[str, Tensor]) -> None:
     names = set(file.keys())
     if names != set(state):
         differing = sorted(names ^ set(state))
-        raise ValueError(f"tensors do not fit its recipe: {', '.join(differing)!s:.200}.")
+        # The names are a stranger's: repr shows control characters instead of sending them.
+        raise ValueError(f"tensors do not fit its recipe: {str(differing[:5])!s:.200}.")
     for name, value in state.items():
         found = file.get_slice(name)
         given, wanted = tuple(found.get_shape()), tuple(value.shape)
@@ -203,3 +213,16 @@ def _check_alike(file: Any, state: dict[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} is {found.get_dtype()} of shape {given}, its recipe needs F32 of {wanted}."
             )
+
+
+def _check_numbers(tensors: dict[str, Tensor], fixed: dict[str, Tensor]) -> None:
+    """Refuse numbers that are not finite, ranges upside down, and what a recipe fixes if it differs."""
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"it holds NaN or infinite numbers in {broken}: train again.")
+    for part in ("features", "actions"):
+        if (tensors[f"{part}.low"] > tensors[f"{part}.high"]).any():
+            raise ValueError(f"{part}.low is above {part}.high.")
+    for name, value in fixed.items():
+        if not torch.allclose(tensors[name], value):
+            raise ValueError(f"{name} is not what its recipe computes.")
