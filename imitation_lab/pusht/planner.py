@@ -71,7 +71,11 @@ class Pose(NamedTuple):
 
 
 class Physics:
-    """A copy of the environment's physics, to try pushes in."""
+    """A copy of the environment's physics, to try pushes in.
+
+    The physics remembers a contact for a few of its steps. So what the last try left can show in the
+    next one: now and then, by less than a pixel.
+    """
 
     def __init__(self) -> None:
         environment: Any = make_environment().unwrapped
@@ -142,10 +146,21 @@ FINE_CONTACTS = contacts(7.0, (-45, -20, 0, 20, 45))
 class _Errand:
     """What one agent is about to do: walk its way, then push."""
 
-    push: Push | None = None
-    way: list[Array] = field(default_factory=list)
+    push: Push
     pushing: bool = False
-    steps: int = 0
+    steps: int = 0  # of this walk, or of this push
+
+    def next_target(self, agent: Array) -> Array | None:
+        """Return where to go now. Nothing once the push is done, or if the walk takes too long."""
+        self.steps += 1
+        way = self.push.way
+        if not self.pushing:
+            _pass_way_points(agent, way)
+            if len(way) == 1 and np.linalg.norm(agent - way[0]) < ARRIVED:
+                self.pushing, self.steps = True, 1
+        if self.pushing:
+            return self.push.target if self.steps <= PUSH_STEPS else None
+        return way[0] if self.steps <= PATIENCE else None
 
 
 @dataclass
@@ -164,7 +179,7 @@ class PushPlanner:
 
     side: str = ""
     _physics: Physics = field(default_factory=Physics, init=False, repr=False)
-    _errands: list[_Errand] = field(default_factory=list, init=False, repr=False)
+    _errands: list[_Errand | None] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.side not in ("", "left", "right"):
@@ -173,49 +188,47 @@ class PushPlanner:
     def reset(self, mask: Bool[Tensor, "batch"]) -> None:
         """Forget the pushes of these episodes."""
         if len(self._errands) != len(mask):
-            self._errands = [_Errand() for _ in mask]
+            self._errands = [None] * len(mask)
         for index in mask.nonzero().flatten().tolist():
-            self._errands[index] = _Errand()
+            self._errands[index] = None
 
     def act(
         self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
     ) -> Float[Tensor, "batch action_dim"]:
         """Return the positions that the agents are sent to, in pixels."""
         rows = observations.double().cpu().numpy()
-        actions = [self._next(row, errand) for row, errand in zip(rows, self._errands, strict=True)]
-        return torch.as_tensor(np.array(actions), dtype=torch.float32, device=observations.device)
+        targets = []
+        for index, (row, errand) in enumerate(zip(rows, self._errands, strict=True)):
+            target, self._errands[index] = self._next(row, errand)
+            targets.append(target)
+        return torch.as_tensor(np.array(targets), dtype=torch.float32, device=observations.device)
 
     def label(
         self, observations: Float[Tensor, "batch observation_dim"]
     ) -> Float[Tensor, "batch action_dim"]:
         """Return what this expert would do if it came upon each of these situations.
 
-        For DAgger: every row is an episode of its own that has just begun.
+        For DAgger: every row is an episode of its own that has just begun. What the expert is about
+        in its own episodes, it does not forget.
         """
-        self._errands = []
-        self.reset(torch.ones(len(observations), dtype=torch.bool))
-        return self.act(observations, torch.Generator())
+        rows = observations.double().cpu().numpy()
+        targets = [self._next(row, None)[0] for row in rows]
+        return torch.as_tensor(np.array(targets), dtype=torch.float32, device=observations.device)
 
-    def _next(self, observation: Array, errand: _Errand) -> Array:
-        """Return one agent's next target, and advance its errand."""
+    def _next(self, observation: Array, errand: _Errand | None) -> tuple[Array, _Errand | None]:
+        """Return one agent's next target, and what it is about from now on."""
         agent, pose = observation[:2], Pose(*map(float, observation[2:5]))
         for _ in range(3):
-            if errand.push is None:
-                errand.push = self._plan(agent, pose)
-                if errand.push is None:  # stuck in a corner: towards the middle
-                    return np.clip(TABLE / 2 + 3 * (agent - TABLE / 2), 30, 480)
-                errand.way, errand.pushing, errand.steps = list(errand.push.way), False, 0
-            errand.steps += 1
-            if not errand.pushing:
-                _pass_way_points(agent, errand.way)
-                if len(errand.way) == 1 and np.linalg.norm(agent - errand.way[0]) < ARRIVED:
-                    errand.pushing, errand.steps = True, 1
-                elif errand.steps <= PATIENCE:
-                    return errand.way[0]
-            if errand.pushing and errand.steps <= PUSH_STEPS:
-                return errand.push.target
-            errand.push = None
-        return agent
+            if errand is None:
+                push = self._plan(agent, pose)
+                if push is None:
+                    return _outwards(agent), None
+                errand = _Errand(push)
+            target = errand.next_target(agent)
+            if target is not None:
+                return target, errand
+            errand = None
+        return agent, None
 
     def _plan(self, agent: Array, pose: Pose) -> Push | None:
         """Return the push that leaves the T nearest to its goal, the walk counted too."""
@@ -295,6 +308,11 @@ def _lowest(swept: Iterator[tuple[float, Pose]]) -> tuple[float, float]:
     return lowest, best
 
 
+def _outwards(agent: Array) -> Array:
+    """Return a place on the table away from its middle: the way out where an episode begins in the T."""
+    return np.clip(TABLE / 2 + 3 * (agent - TABLE / 2), 30, 480)
+
+
 def _pass_way_points(agent: Array, way: list[Array]) -> None:
     while len(way) > 1 and np.linalg.norm(agent - way[0]) < PASSED:
         way.pop(0)
@@ -305,6 +323,7 @@ _CORNERS = [
 ]
 _OBSTACLE = _TEE.buffer(AGENT_RADIUS + 1.0, quad_segs=4)
 _OBSTACLE_IN_TOUCH = _TEE.buffer(AGENT_RADIUS - 3.0)
+shapely.prepare([_OBSTACLE, _OBSTACLE_IN_TOUCH])
 
 
 def shortest_way(agent: Array, goal: Array, pose: Pose) -> tuple[list[Array], float]:
@@ -315,28 +334,39 @@ def shortest_way(agent: Array, goal: Array, pose: Pose) -> tuple[list[Array], fl
     turn, shift = rotation(pose.angle), np.array(pose[:2])
     table = [agent, goal, *(turn @ corner + shift for corner in _CORNERS)]
     own = [turn.T @ (point - shift) for point in table]
-    reachable = [k < 2 or bool(np.all((p > 18) & (p < TABLE - 18))) for k, p in enumerate(table)]
-    obstacle = _OBSTACLE
-    if _OBSTACLE.contains(shapely.geometry.Point(own[0])):  # pressed to the T already
-        obstacle = _OBSTACLE_IN_TOUCH
-    shapely.prepare(obstacle)
-    lengths, came_from, waiting = {0: 0.0}, {}, [(0.0, 0)]
-    while waiting:
-        length, here = heapq.heappop(waiting)
-        if here == 1:
-            break
-        if length > lengths[here]:
-            continue
-        others = [k for k in range(1, len(table)) if reachable[k] and k != here]
-        lines = shapely.linestrings([[own[here], own[k]] for k in others])
-        for k, blocked in zip(others, shapely.intersects(obstacle, lines), strict=True):
-            further = length + float(np.linalg.norm(own[here] - own[k]))
-            if not blocked and further < lengths.get(k, math.inf):
-                lengths[k], came_from[k] = further, here
-                heapq.heappush(waiting, (further, k))
+    on_table = [bool(np.all((point > 18) & (point < TABLE - 18))) for point in table]
+    usable = [k for k, is_on in enumerate(on_table) if k < 2 or is_on]
+    came_from, length = _dijkstra(own, usable)
     if 1 not in came_from:
         return [], math.inf
     chain = [1]
-    while chain[-1] != 0:
+    while came_from[chain[-1]] != 0:
         chain.append(came_from[chain[-1]])
-    return [table[k] for k in reversed(chain[:-1])], lengths[1]
+    return [table[k] for k in reversed(chain)], length
+
+
+def _dijkstra(points: list[Array], usable: list[int]) -> tuple[dict[int, int], float]:
+    """Return by which points the shortest way leads from the first to the second, and its length."""
+    lengths, came_from, waiting = {0: 0.0}, dict[int, int](), [(0.0, 0)]
+    while waiting:
+        length, here = heapq.heappop(waiting)
+        if here == 1:
+            return came_from, length
+        if length > lengths[here]:
+            continue
+        for k in _in_sight(points, here, usable):
+            further = length + float(np.linalg.norm(points[here] - points[k]))
+            if further < lengths.get(k, math.inf):
+                lengths[k], came_from[k] = further, here
+                heapq.heappush(waiting, (further, k))
+    return came_from, math.inf
+
+
+def _in_sight(points: list[Array], here: int, usable: list[int]) -> list[int]:
+    """Return the points to which one can go straight, all told in the T's frame."""
+    pressed_to_the_tee = _OBSTACLE.contains(shapely.geometry.Point(points[0]))
+    obstacle = _OBSTACLE_IN_TOUCH if pressed_to_the_tee else _OBSTACLE
+    others = [k for k in usable if k not in (0, here)]
+    lines = shapely.linestrings([[points[here], points[k]] for k in others])
+    blocked = shapely.intersects(obstacle, lines)
+    return [k for k, is_blocked in zip(others, blocked, strict=True) if not is_blocked]

@@ -1,15 +1,20 @@
 """Train Push-T policies, so that nothing is lost when somebody stops it."""
 
+import hashlib
 import json
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
@@ -38,8 +43,9 @@ def train_policy(
 ) -> PushTPolicy:
     """Train a policy on demonstrations, in pixels.
 
-    With a path, what was reached is kept beside it every twenty seconds and on an interruption. The
-    same call then goes on from there, and ends where it would have ended without the interruption.
+    With a path, what was reached is kept beside it every twenty seconds and on Ctrl-C. The same call,
+    on the same kind of device, then goes on from there, and ends where it would have ended without
+    the interruption. Once it ends, what was kept is removed: save the policy.
 
     Args:
         recipe: Which policy.
@@ -64,14 +70,8 @@ def train_policy(
         total=training.steps, initial=training.step, desc=f"{recipe.kind}, seed {seed}",
         unit=" steps", disable=not progress, file=sys.stdout,
     )  # fmt: skip
-    try:
-        with bar, one_thread():
-            training.run(bar, kept)
-    except KeyboardInterrupt:
-        if kept:
-            training.keep(kept)
-            print(f"stopped after {training.step} steps: call again to go on from there")
-        raise
+    with bar, one_thread(), _interrupts_held_back() as interrupted:
+        training.run(bar, kept, interrupted)
     if kept:
         kept.unlink(missing_ok=True)
     training.policy.expert_seconds = demonstrations.num_actions / RATE
@@ -92,6 +92,22 @@ def training_pairs(
     return encode(stacked), relative(chunks, stacked)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C sets, instead of raising: a step that stopped half-way cannot be taken up."""
+    interrupted = threading.Event()
+    in_charge = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if in_charge:
+        signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        if in_charge:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class _Training:
     """A policy on its way, and all that is needed to go on from any step."""
 
@@ -103,7 +119,9 @@ class _Training:
         seed: int,
         device: torch.device,
     ) -> None:
-        features, chunks = (part.to(device) for part in training_pairs(recipe, demonstrations))
+        pairs = training_pairs(recipe, demonstrations)
+        digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in pairs)).hexdigest()
+        features, chunks = (part.to(device) for part in pairs)
         self.policy = untrained(recipe, torch.Generator().manual_seed(seed))
         self.policy.features, self.policy.actions = Range.fit(features), Range.fit(chunks)
         self.policy.to(device).policy.train()
@@ -118,10 +136,10 @@ class _Training:
             weight_decay=settings.weight_decay,
             fused=device.type != "mps",
         )
-        facts = [asdict(recipe), asdict(settings), self.steps, seed, list(self._chunks.shape)]
+        facts = [asdict(recipe), asdict(settings), self.steps, seed, device.type, digest]
         self._identity = json.dumps(facts)
 
-    def run(self, bar: tqdm, kept: Path | None) -> None:
+    def run(self, bar: tqdm, kept: Path | None, interrupted: threading.Event) -> None:
         """Make the steps that are left, and put what was reached into a file now and then."""
         saved = time.monotonic()
         while self.step < self.steps:
@@ -133,7 +151,15 @@ class _Training:
             if kept and self.step % 100 == 0 and time.monotonic() - saved > SAVE_EVERY:
                 self.keep(kept)
                 saved = time.monotonic()
+            if interrupted.is_set():
+                self._stop(kept)
         self.policy.policy.eval()
+
+    def _stop(self, kept: Path | None) -> None:
+        if not kept:
+            raise KeyboardInterrupt(f"stopped after {self.step} steps; without a path, all is lost")
+        self.keep(kept)
+        raise KeyboardInterrupt(f"stopped after {self.step} steps: call again to go on from there")
 
     def _one_step(self) -> Tensor:
         factor = self._settings.learning_rate_factor(self.step, self.steps)
@@ -155,8 +181,6 @@ class _Training:
 
     def keep(self, path: Path) -> None:
         """Write down everything that is needed to go on."""
-        if not self.step:
-            return
         tensors = self._state() | {"generator": self._generator.get_state()}
         on_cpu = {name: value.detach().cpu().clone() for name, value in tensors.items()}
         facts = {"training": self._identity, "step": str(self.step)}
@@ -164,12 +188,15 @@ class _Training:
 
     def resume(self, path: Path) -> None:
         """Go on from what was written down, if it is this training that was."""
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            if facts.get("training") != self._identity:
-                print(f"{path.name} is from another training: this one begins anew")
-                return
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError:
+            facts = {}
+        if facts.get("training") != self._identity:
+            print(f"{path.name} is from another training: this one begins anew")
+            return
         self._generator.set_state(tensors.pop("generator"))
         for parameter in self._parameters:  # AdamW makes its averages at the first step only
             self._optimizer.state[parameter] = {
