@@ -48,6 +48,7 @@ RIGHT_BELOW = {
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
     "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
     "pusht": ["evaluation", "controller", "training", "files"],
+    "__main__": ["pusht"],
     "plots": ["comparison", "horizons", "style", "toys"],
     "widgets": ["plots", "traces"],
 }
