@@ -36,7 +36,8 @@ def make_environment(render: bool = False, size: int = 256) -> gymnasium.Env:
         import gym_pusht  # noqa: F401  (registers the environment)
     except ImportError as error:
         raise ImportError(
-            'Push-T needs more packages: pip install "imitation-lab[capstone]"'
+            "Push-T needs more packages: python3 course.py setup --capstone in the course's folder, or "
+            'pip install "imitation-lab[capstone]"'
         ) from error
     return gymnasium.make(
         "gym_pusht/PushT-v0",
@@ -101,14 +102,19 @@ def drive(
         disturb: Makes what is executed of what the actor asked for.
         driver: The name that the trajectories bear.
         progress: Whether to show a bar of episodes.
+
+    Raises:
+        ValueError: If the actor, or what disturbs it, returns actions of the wrong shape or not finite.
     """
     episodes = [_Episode(seed) for seed in seeds]
     actor.reset(torch.ones(len(episodes), dtype=torch.bool, device=generator.device))
     with tqdm(total=len(episodes), desc="pushing", unit=" episodes", disable=not progress) as bar:
         for _ in range(max_steps):
             seen = np.array([episode.observations[-1] for episode in episodes], np.float32)
-            wanted = actor.act(torch.from_numpy(seen).to(generator.device), generator).cpu()
-            done = disturb(wanted) if disturb else wanted
+            wanted = _checked(
+                actor.act(torch.from_numpy(seen).to(generator.device), generator), len(episodes)
+            )
+            done = _checked(disturb(wanted), len(episodes)) if disturb else wanted
             for episode, asked, executed in zip(episodes, wanted, done, strict=True):
                 episode.step(asked.numpy(), executed.numpy())
             over = sum(episode.ending is not Ending.CUT_OFF for episode in episodes)
@@ -120,6 +126,16 @@ def drive(
         tuple(episode.trajectory(driver) for episode in episodes),
         torch.tensor([episode.coverage for episode in episodes]),
     )
+
+
+def _checked(actions: Tensor, num_episodes: int) -> Tensor:
+    """Return actions on the CPU, if they are actions. The physics would take NaN, and lose the agent."""
+    if actions.shape != (num_episodes, 2) or not actions.isfinite().all():
+        raise ValueError(
+            f"the actor returned actions of shape {tuple(actions.shape)}, finite: "
+            f"{bool(actions.isfinite().all())}. Expected finite positions of shape {(num_episodes, 2)}."
+        )
+    return actions.cpu()
 
 
 class _Episode:

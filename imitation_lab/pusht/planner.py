@@ -138,8 +138,8 @@ def contacts(spacing: float, degrees: tuple[float, ...]) -> list[Contact]:
     return found
 
 
-COARSE_CONTACTS = contacts(12.0, (-35, 0, 35))
-FINE_CONTACTS = contacts(7.0, (-45, -20, 0, 20, 45))
+COARSE_CONTACTS = contacts(12.0, (-35.0, 0.0, 35.0))
+FINE_CONTACTS = contacts(7.0, (-45.0, -20.0, 0.0, 20.0, 45.0))
 
 
 @dataclass
@@ -253,7 +253,7 @@ class PushPlanner:
         for contact in FINE_CONTACTS if fine else COARSE_CONTACTS:
             start, direction = turn @ contact.point + shift, turn @ contact.direction
             if np.all((start > WALL) & (start < TABLE - WALL)):
-                swept = self._physics.sweep(start, pose, direction, reach, 100 if fine else 250)
+                swept = self._physics.sweep(start, pose, direction, reach, 100.0 if fine else 250.0)
                 left, length = _lowest(swept)
                 left += walking * float(np.linalg.norm(start - agent))
                 found.append(
