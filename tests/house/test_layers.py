@@ -49,7 +49,7 @@ RIGHT_BELOW = {
     "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
     "pusht": ["evaluation", "controller", "training", "files"],
     "__main__": ["pusht"],
-    "plots": ["comparison", "horizons", "style", "toys"],
+    "plots": ["comparison", "horizons", "pusht", "style", "toys"],
     "widgets": ["plots", "traces"],
 }
 # What the notebooks and the library may import besides the standard library and the library itself.
