@@ -13,8 +13,8 @@ from imitation_lab.types import Generator, Policy
 
 KINDS = ("regression", "mixture", "diffusion", "flow")
 
-# About 151,000 parameters each, for the main recipe's horizon: a mixture says more, a flow sees more.
-WIDTHS = {"regression": 262, "mixture": 244, "diffusion": 256, "flow": 256}
+# About 239,000 parameters each, for the main recipe's horizon: a mixture says more, a flow sees more.
+WIDTHS = {"regression": 194, "mixture": 188, "diffusion": 192, "flow": 192}
 
 # The least and the largest of every setting: what a stranger's file may ask of us.
 BOUNDS = {
@@ -48,7 +48,7 @@ class Recipe:
     prediction_horizon: int = 4
     execution_horizon: int = 1
     frames: int = 1
-    width: int = 256
+    width: int = 192
     depth: int = 3
     num_steps: int = 10
 
@@ -91,4 +91,4 @@ class Recipe:
 
 def main_recipe(kind: str) -> Recipe:
     """Return the recipe with which the kinds of policies are compared: equally many parameters."""
-    return Recipe(kind, prediction_horizon=4, execution_horizon=2, width=WIDTHS[kind])
+    return Recipe(kind, prediction_horizon=4, execution_horizon=1, width=WIDTHS[kind])

@@ -49,9 +49,8 @@ def as_json(results: Iterable[Judged]) -> str:
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def recorded_pusht() -> list[Judged]:
-    """Return the results of ``python -m benchmarks.pusht`` that come with the library."""
-    text = (resources.files("imitation_lab") / RECORDED).read_text(encoding="utf-8")
+def from_json(text: str) -> list[Judged]:
+    """Return the results that ``as_json`` wrote."""
     return [
         Judged(
             Recipe(**facts["recipe"]),
@@ -62,3 +61,8 @@ def recorded_pusht() -> list[Judged]:
         )
         for facts in json.loads(text)
     ]
+
+
+def recorded_pusht() -> list[Judged]:
+    """Return the results of ``python -m benchmarks.pusht`` that come with the library."""
+    return from_json((resources.files("imitation_lab") / RECORDED).read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ from imitation_lab.training import TrainingSettings, best_device
 from imitation_lab.training.descent import checked_loss
 from imitation_lab.training.settings import one_thread
 
-SETTINGS = TrainingSettings(steps=20_000, batch_size=256, learning_rate=2e-3)
+SETTINGS = TrainingSettings(steps=20_000, batch_size=256, learning_rate=1e-3)
 SAVE_EVERY = 20.0  # seconds
 
 
