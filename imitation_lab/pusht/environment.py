@@ -24,8 +24,11 @@ NAME = "push-t"
 Disturb = Callable[[Tensor], Tensor]
 
 
-def make_environment(render: bool = False, size: int = 256) -> gymnasium.Env:
+def make_environment(size: int = 256) -> gymnasium.Env:
     """Return Gymnasium's Push-T, observed as (agent x, agent y, T x, T y, T angle).
+
+    Args:
+        size: Width and height of what ``render()`` returns, in pixels.
 
     Raises:
         ImportError: If ``gym-pusht`` is missing.
