@@ -199,12 +199,21 @@ def test_positions_off_the_table_are_executed_at_its_edge():
     assert torch.equal(off.trajectories[0].observations, edge.trajectories[0].observations)
 
 
-@pytest.mark.parametrize(
-    "action", [torch.full((1, 2), float("nan")), torch.zeros(2, 2), torch.zeros(1)]
-)
-def test_what_is_no_action_is_refused_before_it_is_executed(action):
-    with pytest.raises(ValueError, match=r"Expected finite positions of shape \(1, 2\)"):
+@pytest.mark.parametrize("action", [torch.zeros(2, 2), torch.zeros(1), torch.zeros(1, 3)])
+def test_actions_of_a_wrong_shape_are_refused(action):
+    with pytest.raises(ValueError, match=r"expected \(1, 2\)"):
         drive(Asker(action), [4], torch.Generator(), max_steps=1)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), -float("inf")])
+def test_an_action_that_is_not_finite_fails_its_episode_and_no_other(broken):
+    actions = torch.tensor([[100.0, broken], [100.0, 200.0]])
+    drives = drive(Asker(actions), [4, 5], torch.Generator(), max_steps=6)
+    failed, sound = drives.trajectories
+    assert (failed.ending, len(failed), len(failed.observations)) == (Ending.FAILURE, 0, 1)
+    assert (sound.ending, len(sound)) == (Ending.CUT_OFF, 6)
+    assert drives.succeeded == [False, False]
+    assert first_side(failed) == ""
 
 
 def test_the_drivers_name_is_kept():
