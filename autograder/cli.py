@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import secrets
 import signal
 import sys
@@ -10,11 +11,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import TYPE_CHECKING
 
 from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
 from autograder.sandbox import Sandbox, SandboxError, open_sandbox
 from autograder.submissions import Submission, count_others, find_submissions
+
+if TYPE_CHECKING:  # it loads torch
+    from autograder.policies import PolicyJudge
 
 OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -54,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument(
         "--unsafe", action="store_true", help="run submissions without walls, with your own rights"
     )
+    _add_outcome(grade)
     limits = grade.add_argument_group("limits of one submission")
     for name, value in Limits().as_dict().items():
         kind = _positive if isinstance(value, int) else float
@@ -61,6 +67,24 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="tell which sandbox this machine gives, and try it")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_outcome(grade: argparse.ArgumentParser) -> None:
+    outcome = grade.add_argument_group(
+        "outcome points, for the Push-T policy my_policy.safetensors in a submission's zip",
+        "It is judged as `python -m imitation_lab leaderboard` does: points rise with the lower end of "
+        "the 95 %% interval of its success.",
+    )
+    outcome.add_argument("--outcome", type=_positive, metavar="N", help="the most that there are")
+    outcome.add_argument(
+        "--outcome-low", type=float, default=0.3, metavar="X", help="none up to here"
+    )
+    outcome.add_argument(
+        "--outcome-high", type=float, default=0.8, metavar="X", help="all from here"
+    )
+    outcome.add_argument(
+        "--outcome-starts", type=_positive, default=100, metavar="N", help="episodes"
+    )
 
 
 def _positive(text: str) -> int:
@@ -73,6 +97,7 @@ def _positive(text: str) -> int:
 def _grade(options: argparse.Namespace) -> int:
     submissions = _find(options)
     assignments = _load(options)
+    _check_outcome(options)
     _make_folder(options.out)
     limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
     seed = secrets.randbits(32) if options.seed is None else options.seed
@@ -80,7 +105,8 @@ def _grade(options: argparse.Namespace) -> int:
     with sandbox:
         settings = grading.Settings(seed, limits, options.assignment)
         judge = grading.Judge(sandbox, assignments, settings)
-        outcome = grading.grade_all(judge, submissions, options.out, options.jobs)
+        policies = _policy_judge(options, seed) if options.outcome else None
+        outcome = grading.grade_all(judge, submissions, options.out, options.jobs, policies)
     if outcome.interrupted:
         return INTERRUPTED
     return GRADER_FAILED if outcome.failures else OK
@@ -108,6 +134,21 @@ def _load(options: argparse.Namespace) -> dict[str, Assignment]:
         known = ", ".join(assignments)
         raise _UsageError(f"there is no assignment {options.assignment}; there are {known}.")
     return assignments
+
+
+def _check_outcome(options: argparse.Namespace) -> None:
+    if not 0 <= options.outcome_low < options.outcome_high <= 1:
+        raise _UsageError("--outcome-low must be smaller than --outcome-high, both from 0 to 1.")
+    if options.outcome and importlib.util.find_spec("gym_pusht") is None:
+        raise _UsageError('--outcome needs more packages: pip install "imitation-lab[capstone]"')
+
+
+def _policy_judge(options: argparse.Namespace, seed: int) -> "PolicyJudge":
+    from autograder.policies import PolicyJudge
+    from imitation_lab.pusht.scoring import Points
+
+    points = Points(options.outcome, options.outcome_low, options.outcome_high)
+    return PolicyJudge(seed, points, options.outcome_starts)
 
 
 def _make_folder(out: Path) -> None:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.judge import Judge, Settings
 from autograder.report import render_feedback, render_report
 from autograder.results import Result, write_grades, write_json, write_text
 from autograder.submissions import Submission
+
+if TYPE_CHECKING:  # most gradings have no policies, and need not load what judges them
+    from autograder.policies import PolicyJudge
 
 __all__ = ["Judge", "Settings", "grade_all"]
 
@@ -31,7 +35,13 @@ class Outcome:
     interrupted: bool = False
 
 
-def grade_all(judge: Judge, submissions: Sequence[Submission], out: Path, jobs: int) -> Outcome:
+def grade_all(
+    judge: Judge,
+    submissions: Sequence[Submission],
+    out: Path,
+    jobs: int,
+    policies: "PolicyJudge | None" = None,
+) -> Outcome:
     """Grade submissions and write all results and reports into ``out``.
 
     What is graded is written at once. Where the run is interrupted, the grades and the report hold
@@ -39,7 +49,9 @@ def grade_all(judge: Judge, submissions: Sequence[Submission], out: Path, jobs: 
     """
     outcome = Outcome([])
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(_grade_one, judge, item, out, outcome) for item in submissions]
+        futures = [
+            pool.submit(_grade_one, judge, policies, item, out, outcome) for item in submissions
+        ]
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 if result := future.result():
@@ -49,6 +61,8 @@ def grade_all(judge: Judge, submissions: Sequence[Submission], out: Path, jobs: 
         finally:
             if outcome.interrupted:
                 judge.stop()  # first of all: every thread then falls at once
+                if policies:
+                    policies.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             outcome.results = list(filter(None, map(_result_of, futures)))
             judge.close()
@@ -64,7 +78,13 @@ def _result_of(future: Future[Result | None]) -> Result | None:
     return None if future.cancelled() or future.exception() else future.result()
 
 
-def _grade_one(judge: Judge, submission: Submission, out: Path, outcome: Outcome) -> Result | None:
+def _grade_one(
+    judge: Judge,
+    policies: "PolicyJudge | None",
+    submission: Submission,
+    out: Path,
+    outcome: Outcome,
+) -> Result | None:
     """Grade a submission and write its result, first one that stands if all else fails.
 
     Returns:
@@ -72,10 +92,13 @@ def _grade_one(judge: Judge, submission: Submission, out: Path, outcome: Outcome
     """
     folder = out / submission.name
     result = fallback = judge.blank_result(submission)
+    fallback.policy = not_yet = policies.blank() if policies else None
     write_json(folder / "results.json", fallback.as_gradescope())
     problem = ""
     try:
         result = judge.grade(submission)
+        result.policy = not_yet
+        result.policy = policies.grade(submission) if policies else None
     except Exception:
         problem = traceback.format_exc()
     if outcome.interrupted:

@@ -93,6 +93,7 @@ def _assignment_view(assignment: Assignment, results: list[Result]) -> dict[str,
     return {
         "assignment": assignment,
         "results": results,
+        "outcome": results[0].policy.max_score if results[0].policy else 0,
         "mean": statistics.mean(result.percent for result in results),
         "median": statistics.median(result.percent for result in results),
         "malformed": sum(result.status == MALFORMED for result in results),

@@ -54,6 +54,32 @@ class TestResult:
         }
 
 
+@dataclass(frozen=True)
+class PolicyGrade:
+    """The outcome points of a policy that was handed in beside the notebook.
+
+    Attributes:
+        score: The points earned.
+        max_score: The most that there are.
+        message: What the student should read.
+    """
+
+    score: float
+    max_score: float
+    message: str
+
+    def entry(self) -> dict[str, Any]:
+        """Return the outcome as Gradescope wants it, beside the tests."""
+        return {
+            "name": "outcome · how often the policy succeeds",
+            "score": self.score,
+            "max_score": self.max_score,
+            "status": PASSED if self.score else FAILED,
+            "output": self.message,
+            "visibility": "visible",
+        }
+
+
 @dataclass
 class Result:
     """Everything that grading found out about one submission."""
@@ -63,6 +89,7 @@ class Result:
     status: str = DIED
     assignment: Assignment | None = None
     tests: list[TestResult] = field(default_factory=list)
+    policy: PolicyGrade | None = None
     states: dict[str, str] = field(default_factory=dict)
     hints: dict[str, list[str]] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
@@ -74,12 +101,14 @@ class Result:
     @property
     def score(self) -> float:
         """The points earned."""
-        return sum(test.score for test in self.tests)
+        earned = sum(test.score for test in self.tests)
+        return earned + self.policy.score if self.policy else earned
 
     @property
     def max_score(self) -> float:
         """The points of the whole assignment, whatever was handed in."""
-        return self.assignment.points if self.assignment else 0
+        most = self.assignment.points if self.assignment else 0
+        return most + self.policy.max_score if self.policy else most
 
     @property
     def percent(self) -> float:
@@ -112,7 +141,7 @@ class Result:
             "output": self.summary(),
             "visibility": "visible",
             "stdout_visibility": "hidden",
-            "tests": [test.entry() for test in self.tests],
+            "tests": [part.entry() for part in (*self.tests, self.policy) if part],
             "extra_data": {
                 "status": self.status,
                 "notebook": self.assignment.notebook if self.assignment else None,
@@ -163,13 +192,15 @@ def write_grades(path: Path, results: Iterable[Result]) -> None:
             for question in result.assignment.graded
         )
     )
+    outcome = ["outcome"] if any(result.policy for result in results) else []
+    names = ["name", "notebook", "score", "max_score", "percent", "status", *questions, *outcome]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(
-        ["name", "notebook", "score", "max_score", "percent", "status", *questions, "file"]
-    )
+    writer.writerow([*names, "file"])
     for result in results:
-        writer.writerow(map(harmless, _grades_row(result, questions)))
+        earned = [result.policy.score if result.policy else ""] if outcome else []
+        row = [*_grades_row(result, questions), *earned, result.file]
+        writer.writerow(map(harmless, row))
     write_text(path, text.getvalue())
 
 
@@ -185,7 +216,6 @@ def _grades_row(result: Result, questions: list[str]) -> list[Any]:
         round(result.percent, 1),
         result.status,
         *(scores.get(question, "") for question in questions),
-        result.file,
     ]
 
 

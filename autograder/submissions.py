@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -135,15 +136,45 @@ def _read_capped(file: BinaryIO | Any, name: str) -> bytes:
     return data
 
 
+def read_member(path: Path, name: str, most: int) -> bytes:
+    """Return the file of this name that a zip holds, the one nearest to its top.
+
+    Raises:
+        MalformedError: If there is none, if it is larger than ``most`` bytes, or if the zip cannot be
+            read.
+    """
+    if path.suffix.lower() != ".zip":
+        raise MalformedError(f"No {name} was handed in: put it into a zip beside the notebook.")
+    with _opened(path) as archive:
+        found = [m for m in archive.infolist()[:MAX_MEMBERS] if _file_name(m) == name]
+        if not found:
+            raise MalformedError(f"The zip file holds no {name}.")
+        nearest = min(found, key=lambda member: (member.filename.count("/"), member.filename))
+        with archive.open(nearest) as file:
+            data = file.read(most + 1)
+    if len(data) > most:
+        raise MalformedError(f"{name} is larger than {most >> 20} MB.")
+    return data
+
+
 def _read_zip(path: Path) -> Notebook:
-    if path.stat().st_size > MAX_ZIP:
-        raise MalformedError(f"The zip file is larger than {MAX_ZIP >> 20} MB.")
+    with _opened(path) as archive:
+        return _choose_member(archive)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive, and tell of whatever is wrong with it in one way."""
     try:
+        if path.stat().st_size > MAX_ZIP:
+            raise MalformedError(f"The zip file is larger than {MAX_ZIP >> 20} MB.")
         with zipfile.ZipFile(path) as archive:
-            return _choose_member(archive)
+            yield archive
     # zipfile raises all of these for damaged, encrypted or exotic archives.
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise MalformedError(f"The zip file cannot be read: {error}.") from None
+    except OSError as error:
+        raise MalformedError(f"The file cannot be read: {error.strerror}.") from None
     except (ValueError, UnicodeError, MemoryError):
         raise MalformedError("The zip file cannot be read: it is damaged.") from None
 
@@ -174,9 +205,14 @@ def _choose_member(archive: zipfile.ZipFile) -> Notebook:
 
 
 def _is_notebook(member: zipfile.ZipInfo) -> bool:
+    return _file_name(member).lower().endswith(".ipynb")
+
+
+def _file_name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name without its folders; empty for a folder, and for what no student made."""
     path = PurePosixPath(member.filename)
     ignored = any(part in _IGNORED_FOLDERS or part.startswith("._") for part in path.parts)
-    return path.suffix.lower() == ".ipynb" and not member.is_dir() and not ignored
+    return "" if member.is_dir() or ignored else path.name
 
 
 def parse_notebook(data: bytes) -> Notebook:

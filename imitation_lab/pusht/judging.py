@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.networks import count_parameters
@@ -55,7 +56,7 @@ def judge(
     Args:
         content: What ``save_policy`` wrote, or what a stranger says it did.
         trial: The same for all files that are to be compared.
-        tick: Called after each action.
+        tick: Called before each action.
         stopped: Set by another thread to end the trial.
 
     Raises:
@@ -65,6 +66,27 @@ def judge(
         path = Path(folder) / "this file"  # as messages call it
         path.write_bytes(content)
         return _judge_elsewhere(path, trial, tick, stopped or threading.Event())
+
+
+def judge_here(path: Path, trial: Trial, tick: Callable[[], None] = lambda: None) -> Score:
+    """Put the policy in a file on trial, in this process and for as long as it takes.
+
+    Args:
+        path: The file.
+        trial: The same for all files that are to be compared.
+        tick: Called before each action.
+
+    Raises:
+        ValueError: If it is no policy, or one that computes more than ``MOST_WORK``.
+        FloatingPointError: If its numbers overflow in a way that leaves no action.
+    """
+    policy = load_policy(path)
+    if (work := work_per_action(policy)) > MOST_WORK:
+        raise ValueError(
+            f"it needs {work / 1e6:.0f} million multiplications for an action; "
+            f"{MOST_WORK / 1e6:.0f} million are allowed: fewer steps, or a smaller network."
+        )
+    return score(policy.actor(), trial, policy.expert_seconds, tick)
 
 
 def cpu_seconds(trial: Trial) -> int:
@@ -136,6 +158,7 @@ def _serve(connection: Connection, path: Path, trial: Trial) -> None:
     """Judge a file, in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asked
     _limit(cpu_seconds(trial))
+    tqdm.set_lock(threading.RLock())  # its own one is the system's, and outlives who is killed
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # numbers so small that a processor takes a hundred times longer
 
@@ -143,14 +166,7 @@ def _serve(connection: Connection, path: Path, trial: Trial) -> None:
         connection.send_bytes(json.dumps(message).encode())
 
     try:
-        policy = load_policy(path)
-        if (work := work_per_action(policy)) > MOST_WORK:
-            raise ValueError(
-                f"it needs {work / 1e6:.0f} million multiplications for an action; "
-                f"{MOST_WORK / 1e6:.0f} million are allowed: fewer steps, or a smaller network."
-            )
-        result = score(policy.actor(), trial, policy.expert_seconds, tick=lambda: say(acted=True))
-        say(score=asdict(result))
+        say(score=asdict(judge_here(path, trial, tick=lambda: say(acted=True))))
     except (ValueError, FloatingPointError) as error:
         say(problem=str(error)[:1000])
     except Exception as error:

@@ -141,13 +141,13 @@ class _Bar:
         self._actions = actions
         self._lock = threading.Lock()
         self._bar = tqdm(
-            desc="judging", total=num_files * actions, disable=not shown,
+            desc="judging", total=num_files * actions, disable=not shown, mininterval=0.5,
             bar_format="{desc} {percentage:3.0f} % |{bar}| {elapsed}, {remaining} to go",
         )  # fmt: skip
 
     @contextmanager
     def share(self) -> Iterator[Callable[[], None]]:
-        """Give what one file calls after each action. In the end its part is full."""
+        """Give what one file calls before each action. In the end its part is full."""
         done = 0
 
         def tick() -> None:
