@@ -21,7 +21,7 @@ from imitation_lab.pusht.encoding import (
     encode,
 )
 from imitation_lab.pusht.recipe import Recipe
-from imitation_lab.types import Generator, Policy
+from imitation_lab.types import Actor, Generator, Policy
 
 FORMAT = "imitation-lab push-t policy 1"
 LARGEST_FILE = 64 * 2**20  # bytes
@@ -88,7 +88,7 @@ class FramesActor:
         frames: How many observations it sees.
     """
 
-    actor: RecedingHorizon
+    actor: Actor
     frames: int = 1
 
     def __post_init__(self) -> None:
