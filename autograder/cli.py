@@ -147,7 +147,7 @@ def _policy_judge(options: argparse.Namespace, seed: int) -> "PolicyJudge":
     from autograder.policies import PolicyJudge
     from imitation_lab.pusht.scoring import Points
 
-    points = Points(options.outcome, options.outcome_low, options.outcome_high)
+    points = Points(float(options.outcome), options.outcome_low, options.outcome_high)
     return PolicyJudge(seed, points, options.outcome_starts)
 
 

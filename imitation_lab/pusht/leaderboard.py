@@ -195,7 +195,7 @@ def table(entries: Sequence[Entry], trial: Trial, points: Points | None = None) 
     standings = rank(entries)
     names = [standing.entry.short_name for standing in standings]
     width = max([len("policy"), *map(len, names)])
-    head = f"place   {'policy':<{width}}  success at least     coverage  sides     expert"
+    head = f"place   {'policy':<{width}}  {'success at least':<19}  coverage     sides      expert"
     lines = [head + ("   points" if points else "")]
     lines += [_line(standing, width, points) for standing in standings]
     unfit = [entry for entry in entries if not entry.score]
@@ -210,8 +210,8 @@ def _line(standing: Standing, width: int, points: Points | None) -> str:
     success = f"{100 * score.lower_bound:5.1f} % ({score.success.successes}/{score.success.trials})"
     line = (
         f"{standing.place:>4} {'*' if standing.unbeaten else ' '} "
-        f" {standing.entry.short_name:<{width}}  {success:<19}  {score.coverage:>7.3f}"
-        f"  {score.mode_entropy:.2f} bit  {score.expert_seconds:>6.0f} s"
+        f" {standing.entry.short_name:<{width}}  {success:<19}  {score.coverage:>8.3f}"
+        f"  {score.mode_entropy:.2f} bit  {score.expert_seconds:>8.0f} s"
     )
     return line + (f"  {points.of(score):>7g}" if points else "")
 
