@@ -16,6 +16,7 @@ from autograder.run import CellReport, SubmissionRun, explain_lost_cell
 from autograder.sandbox import Sandbox
 from autograder.selection import ANSWER, ANSWERED, PRISTINE, Plan, identify, make_plan
 from autograder.session import MALFORMED, OK, TIMEOUT, Call, Session, WorkerLostError
+from autograder.similarity import TreeReader
 from autograder.submissions import MalformedError, Submission, read_notebook
 from imitation_lab.testing import grading_seed
 
@@ -50,9 +51,11 @@ class Judge:
             name: Misconceptions(sandbox, assignment, settings.limits)
             for name, assignment in assignments.items()
         }
+        self._trees = TreeReader(sandbox, settings.limits)
 
     def close(self) -> None:
-        """End the workers that the hints came from."""
+        """End the workers that hints and trees came from."""
+        self._trees.close()
         for misconceptions in self._misconceptions.values():
             misconceptions.close()
 
@@ -76,6 +79,7 @@ class Judge:
         run = SubmissionRun(self._sandbox, self._settings.limits, seed)
         try:
             assignment, plan = self._read(submission, run, result)
+            result.trees = self._trees.read(plan.answers)
             hints = self._misconceptions[assignment.notebook]
             _Grading(assignment, plan, run, self._settings.seed, hints).fill(result)
         except MalformedError as error:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,19 @@ class PolicyGrade:
         }
 
 
+@dataclass(frozen=True)
+class Tree:
+    """An answer's syntax tree after renaming.
+
+    Attributes:
+        digest: Equal for equal trees, and tells nothing else.
+        nodes: Its size.
+    """
+
+    digest: str
+    nodes: int
+
+
 @dataclass
 class Result:
     """Everything that grading found out about one submission."""
@@ -93,6 +106,7 @@ class Result:
     states: dict[str, str] = field(default_factory=dict)
     hints: dict[str, list[str]] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, Tree] = field(default_factory=dict)
     cells: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -149,6 +163,7 @@ class Result:
                 "questions": self.states,
                 "hints": self.hints,
                 "written": self.written,
+                "trees": {name: astuple(tree) for name, tree in self.trees.items()},
                 "cells": self.cells,
                 "notes": self.notes,
                 **self.environment,

@@ -54,6 +54,16 @@ class Plan:
     written: dict[str, str]
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """The text of the cell that answers a question, for those that were answered."""
+        return {
+            question: step.source
+            for step in self.steps
+            for question in step.keep
+            if self.states[question] == ANSWERED
+        }
+
 
 def make_plan(assignment: Assignment, notebook: Notebook, names: Sequence[Names]) -> Plan:
     """Choose the cells to run.
