@@ -23,14 +23,15 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 14)
 FREE_GIGABYTES = 3  # the environment takes 1.6 with torch's CPU build; downloads come on top
-EXTRAS = ("", "instructor", "dev")  # of pyproject.toml; each holds what stands before it
+EXTRAS = ("capstone", "instructor", "dev")  # of pyproject.toml; the last one holds the others
 
 HELP = """\
 python3 course.py VERB ...
 
   lab      open JupyterLab on the notebooks; what follows goes to JupyterLab (--no-browser --port 8899)
   test     run the tests; what follows goes to pytest (tests/house -k stamp)
-  setup    only install; --dev adds the contributors' tools and git hooks, --fresh starts over
+  setup    only install; --capstone adds notebook 09's Push-T, --dev the contributors' tools and
+           git hooks; --fresh starts over
   build    write notebooks/, solutions/ and autograder/tests/ anew from source/
   grade    grade submissions: grade SUBMISSION ... --out FOLDER
   check    what must hold before a commit: style, types, generated files in step
@@ -100,11 +101,13 @@ def test(arguments: list[str]) -> None:
 
 
 def setup(arguments: list[str]) -> None:
-    """Install, and with --dev add what a contributor needs."""
-    unknown = set(arguments) - {"--dev", "--fresh"}
+    """Install, with --capstone what notebook 09 needs, and with --dev what a contributor needs."""
+    unknown = set(arguments) - {"--capstone", "--dev", "--fresh"}
     if unknown:
-        stop(f"setup knows --dev and --fresh, not {' '.join(sorted(unknown))}.", status=2)
-    install("dev" if "--dev" in arguments else "", fresh="--fresh" in arguments)
+        known = "--capstone, --dev and --fresh"
+        stop(f"setup knows {known}, not {' '.join(sorted(unknown))}.", status=2)
+    wanted = [extra for extra in ("capstone", "dev") if f"--{extra}" in arguments]
+    install(",".join(wanted), fresh="--fresh" in arguments)
     if "--dev" in arguments:
         run([str(environment_python()), "-m", "pre_commit", "install"], "installing the git hooks")
     say("ready. Next: python3 course.py lab")
@@ -152,10 +155,10 @@ def inside_environment() -> bool:
 
 
 def install(extra: str, fresh: bool = False) -> None:
-    """Make sure that the environment stands, with an extra of pyproject.toml or more than that."""
+    """Make sure that the environment stands, with extras of pyproject.toml or more than these."""
     check_python()
     stamp = read_stamp()
-    extra = max(extra, stamp.get("extra", ""), key=EXTRAS.index)
+    extra = joined(extra, stamp.get("extra", ""))
     wanted = {"extra": extra, "folder": str(ROOT), "dependencies": dependencies()}
     if not fresh and stamp == {**wanted, "python": python_version()}:
         return
@@ -172,6 +175,12 @@ def install(extra: str, fresh: bool = False) -> None:
     except OSError as error:
         stop(f"{error}. If something else uses .venv, close it. Else copy the course elsewhere.")
     say(f"installed in {time.monotonic() - started:.0f} s")
+
+
+def joined(first: str, second: str) -> str:
+    """Return the extras of both, separated by commas. None is named that another one holds."""
+    wanted = {*first.split(","), *second.split(",")} - {""}
+    return "dev" if "dev" in wanted else ",".join(sorted(wanted))
 
 
 def check_python() -> None:
@@ -196,7 +205,9 @@ def read_stamp() -> dict[str, str]:
         stamp = json.loads(stamp_path().read_text())
     except (OSError, ValueError):
         return {}
-    return stamp if isinstance(stamp, dict) and stamp.get("extra") in EXTRAS else {}
+    if not isinstance(stamp, dict) or not isinstance(stamp.get("extra"), str):
+        return {}
+    return stamp if set(stamp["extra"].split(",")) <= {"", *EXTRAS} else {}
 
 
 def dependencies() -> str:

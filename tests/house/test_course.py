@@ -63,13 +63,17 @@ def test_it_takes_the_pythons_that_pyproject_takes(course):
 
 def test_its_extras_are_those_of_pyproject(course):
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert set(course.EXTRAS) - {""} <= set(settings["project"]["optional-dependencies"])
+    extras = settings["project"]["optional-dependencies"]
+    assert set(course.EXTRAS) <= set(extras)
+    (everything,) = [text for text in extras["dev"] if text.startswith("imitation-lab[")]
+    assert {"capstone", "instructor"} <= set(everything[len("imitation-lab[") : -1].split(","))
 
 
 def test_setup_refuses_a_flag_that_it_does_not_know(door):
     answer = door.says("setup", "--devv")
     assert answer.returncode == 2
     assert "--devv" in answer.stderr
+    assert "--capstone, --dev and --fresh" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -143,6 +147,25 @@ def test_setup_for_contributors_adds_the_tools_and_the_git_hooks(door):
     commands = door.commands()
     assert any(line.endswith(f"--editable {door.folder}[dev]") for line in commands)
     assert "python -m pre_commit install" in commands
+
+
+def test_setup_for_the_capstone_adds_what_notebook_09_needs(door):
+    door.says("setup", "--capstone")
+    (command,) = door.installations()
+    assert command.endswith(f"--editable {door.folder}[capstone]")
+    door.says("lab")
+    assert door.installations() == []
+
+
+def test_who_grades_keeps_the_capstone_and_who_contributes_has_it(door):
+    door.says("setup", "--capstone")
+    door.commands()
+    door.says("grade")
+    (command,) = door.installations()
+    assert command.endswith("[capstone,instructor]")
+    door.says("setup", "--dev", "--capstone")
+    (command,) = door.installations()
+    assert command.endswith("[dev]")
 
 
 def test_a_smaller_extra_installs_nothing_after_a_larger_one(door):
