@@ -23,7 +23,8 @@ class PolicyJudge:
 
     def __init__(self, seed: int, points: Points, num_starts: int) -> None:
         self._points = points
-        self._trial = Trial(derive_seed(seed, "policy"), num_starts)
+        # Points are for success alone: nobody needs to see if a policy varies.
+        self._trial = Trial(derive_seed(seed, "policy"), num_starts, num_mode_starts=0)
         self._stopped = threading.Event()
 
     def stop(self) -> None:

@@ -23,7 +23,8 @@ class Trial:
     Attributes:
         seed: Decides the starts and the policies' draws.
         num_starts: Starts that success is counted over.
-        num_mode_starts: Starts from which a policy pushes several times, to see if it varies.
+        num_mode_starts: Starts from which a policy pushes several times, to see if it varies. None
+            save a third of the time, and leave the entropy at 0.
         num_attempts: Attempts from each of these.
         max_steps: Actions of an episode, ten in a second.
         mode_steps: Actions of an attempt. Experts touch the T within 25.
@@ -135,7 +136,7 @@ def score(
     starts, mode_starts = trial.starts()
     drives = drive(counted, starts, generator, trial.max_steps)
     attempts = [start for start in mode_starts for _ in range(trial.num_attempts)]
-    sides = drive(counted, attempts, generator, trial.mode_steps).sides
+    sides = drive(counted, attempts, generator, trial.mode_steps).sides if attempts else []
     by_start = [
         sides[first : first + trial.num_attempts]
         for first in range(0, len(sides), trial.num_attempts)
@@ -160,7 +161,7 @@ def mean_entropy(sides: Sequence[Sequence[str]]) -> float:
     """
     counts = [[attempts.count("left"), attempts.count("right")] for attempts in sides]
     bits = [float(entropy(pair, base=2)) if any(pair) else 0.0 for pair in counts]
-    return sum(bits) / len(bits)
+    return sum(bits) / len(bits) if bits else 0.0
 
 
 @dataclass

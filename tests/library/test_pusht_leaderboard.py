@@ -76,6 +76,11 @@ def test_who_stays_still_pushes_nothing_and_has_no_entropy():
     assert (done.idle_attempts, done.mode_entropy, done.expert_seconds) == (6, 0.0, 7.0)
 
 
+def test_without_starts_for_the_modes_nothing_is_said_of_them():
+    done = score(Still(), replace(TRIAL, num_mode_starts=0))
+    assert (done.success.trials, done.idle_attempts, done.mode_entropy) == (2, 0, 0.0)
+
+
 class Recorded:
     """Stands for ``drive``: what it was asked for, and first pushes from the left at even starts."""
 
