@@ -149,7 +149,7 @@ def plot_choices(axes: Axes, shares: Float[Tensor, "starts"], name: str) -> Axes
     empty.
     """
     known, places = shares.isfinite(), np.arange(len(shares))
-    left, right = (torch.where(known, part, 0.0) for part in (shares, 1 - shares))
+    left, right = (torch.where(known, part, 0.0).numpy() for part in (shares, 1 - shares))
     axes.bar(places, left, color=DRIVER_LOOKS["left"].color, label="from the left")
     axes.bar(
         places,
