@@ -22,6 +22,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 14)
+NEWEST_FOR_CAPSTONE = (3, 13)  # no pygame is built for the next one, and Push-T draws with it
 FREE_GIGABYTES = 3  # the environment takes 1.6 with torch's CPU build; downloads come on top
 EXTRAS = ("capstone", "instructor", "dev")  # of pyproject.toml; the last one holds the others
 
@@ -106,6 +107,8 @@ def setup(arguments: list[str]) -> None:
     if unknown:
         known = "--capstone, --dev and --fresh"
         stop(f"setup knows {known}, not {' '.join(sorted(unknown))}.", status=2)
+    if "--capstone" in arguments:
+        check_python(NEWEST_FOR_CAPSTONE)
     wanted = [extra for extra in ("capstone", "dev") if f"--{extra}" in arguments]
     install(",".join(wanted), fresh="--fresh" in arguments)
     if "--dev" in arguments:
@@ -183,15 +186,15 @@ def joined(first: str, second: str) -> str:
     return "dev" if "dev" in wanted else ",".join(sorted(wanted))
 
 
-def check_python() -> None:
+def check_python(newest: tuple[int, int] = NEWEST) -> None:
     """Stop, with a way out, when this Python is too old or too new."""
-    if OLDEST <= sys.version_info[:2] <= NEWEST:
+    if OLDEST <= sys.version_info[:2] <= newest:
         return
     this = "{}.{}".format(*sys.version_info)
-    names = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    names = [f"python3.{minor}" for minor in range(newest[1], OLDEST[1] - 1, -1)]
     found = next((name for name in names if shutil.which(name)), None)
     way_out = f"Say: {found} course.py ..." if found else "Get one from python.org, and try again."
-    stop(f"Python 3.{OLDEST[1]} to 3.{NEWEST[1]} is needed, this is Python {this}. {way_out}")
+    stop(f"Python 3.{OLDEST[1]} to 3.{newest[1]} is needed, this is Python {this}. {way_out}")
 
 
 def stamp_path() -> Path:

@@ -40,7 +40,7 @@ def make_environment(size: int = 256) -> gymnasium.Env:
     except ImportError as error:
         raise ImportError(
             "Push-T needs more packages: python3 course.py setup --capstone in the course's folder, or "
-            'pip install "imitation-lab[capstone]"'
+            'pip install "imitation-lab[capstone]", with Python 3.11 to 3.13.'
         ) from error
     return gymnasium.make(
         "gym_pusht/PushT-v0",

@@ -54,6 +54,22 @@ def test_a_python_out_of_range_is_told_which_ones_fit(course, version, monkeypat
     assert "Python 3.11 to 3.14 is needed" in message
 
 
+def test_a_python_too_new_for_the_capstone_is_told_which_ones_fit(course, monkeypatch, capsys):
+    monkeypatch.setattr(course.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(course, "install", lambda *_, **__: None)
+    course.setup([])
+    with pytest.raises(SystemExit):
+        course.setup(["--capstone"])
+    assert "Python 3.11 to 3.13 is needed, this is Python 3.14" in capsys.readouterr().err
+
+
+def test_the_capstone_asks_for_the_pythons_that_the_door_takes_for_it(course):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (wanted,) = settings["project"]["optional-dependencies"]["capstone"]
+    major, newest = course.NEWEST_FOR_CAPSTONE
+    assert wanted.endswith(f"python_version < '{major}.{newest + 1}'")
+
+
 def test_it_takes_the_pythons_that_pyproject_takes(course):
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (major, oldest), (_, newest) = course.OLDEST, course.NEWEST
