@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from autograder.selection import MISSING
 from autograder.session import DIED, MALFORMED
 
 PASSED, FAILED = "passed", "failed"
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "'")  # the last, so that it can be undone
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,34 @@ class PolicyGrade:
 
 
 @dataclass(frozen=True)
+class ManualGrade:
+    """What a person gave for an answer in words.
+
+    Attributes:
+        title: The question's title.
+        score: The points earned.
+        max_score: The most that there are.
+        message: What the student should read. Empty where nothing was said.
+    """
+
+    title: str
+    score: float
+    max_score: float
+    message: str = ""
+
+    def entry(self) -> dict[str, Any]:
+        """Return the grade as Gradescope wants it, beside the tests."""
+        return {
+            "name": self.title,
+            "score": self.score,
+            "max_score": self.max_score,
+            "status": PASSED if self.score else FAILED,
+            "output": self.message,
+            "visibility": "visible",
+        }
+
+
+@dataclass(frozen=True)
 class Tree:
     """An answer's syntax tree after renaming.
 
@@ -95,7 +123,25 @@ class Tree:
 
 @dataclass
 class Result:
-    """Everything that grading found out about one submission."""
+    """Everything that grading found out about one submission.
+
+    Attributes:
+        name: The submission's.
+        file: Where it lay when it was graded. It stands in the instructor's papers only.
+        status: How its program ended.
+        assignment: What it answers, where that can be told.
+        tests: What each test gave.
+        policy: The outcome points, where they are given.
+        manual: What people gave for answers in words, by the question's name.
+        states: Of each graded question: answered, blank or missing.
+        hints: What an answer's mistake is called, by the question's name.
+        written: The answers in words, by the question's name.
+        trees: The syntax trees of what was answered, by the question's name.
+        cells: What happened in the cells that have something to tell.
+        notes: How the submission was read.
+        seconds: How long grading it took.
+        environment: The seed, the sandbox, the limits and the versions.
+    """
 
     name: str
     file: str
@@ -103,6 +149,7 @@ class Result:
     assignment: Assignment | None = None
     tests: list[TestResult] = field(default_factory=list)
     policy: PolicyGrade | None = None
+    manual: dict[str, ManualGrade] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     hints: dict[str, list[str]] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
@@ -115,14 +162,18 @@ class Result:
     @property
     def score(self) -> float:
         """The points earned."""
-        earned = sum(test.score for test in self.tests)
-        return earned + self.policy.score if self.policy else earned
+        return sum(test.score for test in self.tests) + sum(extra.score for extra in self.extras)
 
     @property
     def max_score(self) -> float:
         """The points of the whole assignment, whatever was handed in."""
         most = self.assignment.points if self.assignment else 0
-        return most + self.policy.max_score if self.policy else most
+        return most + sum(extra.max_score for extra in self.extras)
+
+    @property
+    def extras(self) -> list[PolicyGrade | ManualGrade]:
+        """The grades that no test gave."""
+        return [*([self.policy] if self.policy else []), *self.manual.values()]
 
     @property
     def percent(self) -> float:
@@ -163,6 +214,8 @@ class Result:
                 "questions": self.states,
                 "hints": self.hints,
                 "written": self.written,
+                "outcome": asdict(self.policy) if self.policy else None,
+                "manual": {name: asdict(grade) for name, grade in self.manual.items()},
                 "trees": {name: astuple(tree) for name, tree in self.trees.items()},
                 "cells": self.cells,
                 "notes": self.notes,
@@ -199,30 +252,30 @@ def write_text(path: Path, text: str) -> None:
 def write_grades(path: Path, results: Iterable[Result]) -> None:
     """Write one line per submission, with a column for every question that any of them has."""
     results = list(results)
-    questions = list(
-        dict.fromkeys(
-            question.name
-            for result in results
-            if result.assignment
-            for question in result.assignment.graded
-        )
-    )
-    outcome = ["outcome"] if any(result.policy for result in results) else []
-    names = ["name", "notebook", "score", "max_score", "percent", "status", *questions, *outcome]
+    earned = [_earned(result) for result in results]
+    columns = list(dict.fromkeys(column for scores in earned for column in scores))
+    names = ["name", "notebook", "score", "max_score", "percent", "status", *columns, "file"]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([*names, "file"])
-    for result in results:
-        earned = [result.policy.score if result.policy else ""] if outcome else []
-        row = [*_grades_row(result, questions), *earned, result.file]
-        writer.writerow(map(harmless, row))
+    writer.writerow(names)
+    for result, scores in zip(results, earned, strict=True):
+        points = [scores.get(column, "") for column in columns]
+        writer.writerow(map(harmless, [*_grades_row(result), *points, result.file]))
     write_text(path, text.getvalue())
 
 
-def _grades_row(result: Result, questions: list[str]) -> list[Any]:
-    scores: dict[str, float] = {}
-    if result.assignment:
-        scores = {q.name: result.question_score(q) for q in result.assignment.graded}
+def _earned(result: Result) -> dict[str, float]:
+    """Return the points by question, and the outcome's."""
+    graded = result.assignment.graded if result.assignment else ()
+    outcome = {"outcome": result.policy.score} if result.policy else {}
+    return {
+        **{question.name: result.question_score(question) for question in graded},
+        **outcome,
+        **{name: grade.score for name, grade in result.manual.items()},
+    }
+
+
+def _grades_row(result: Result) -> list[Any]:
     return [
         result.name,
         result.assignment.notebook if result.assignment else "",
@@ -230,7 +283,6 @@ def _grades_row(result: Result, questions: list[str]) -> list[Any]:
         result.max_score,
         round(result.percent, 1),
         result.status,
-        *(scores.get(question, "") for question in questions),
     ]
 
 
@@ -239,3 +291,8 @@ def harmless(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_SIGNS):
         return "'" + value
     return value
+
+
+def unquoted(text: str) -> str:
+    """Return the text that ``harmless`` made harmless."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_SIGNS) else text
