@@ -251,6 +251,14 @@ def test_the_zip_holds_what_was_recorded_where_an_installed_library_has_it(built
     assert recorded <= held
 
 
+def test_the_zip_leaves_out_what_the_capstone_ships_for_students(built):
+    """Megabytes that no test reads: the grader skips the cells that do."""
+    shipped = {path.name for path in (PROJECT / "assets" / "pusht").glob("*.*")} - {"README.md"}
+    held = {name.rsplit("/", 1)[-1] for name in archive(built).namelist()}
+    assert shipped
+    assert not shipped & held
+
+
 def test_the_zip_holds_the_library_without_modules_that_are_due(course, tmp_path):
     project = tmp_path / "project"
     library = project / "imitation_lab"
