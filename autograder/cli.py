@@ -140,7 +140,7 @@ def _check_outcome(options: argparse.Namespace) -> None:
     if not 0 <= options.outcome_low < options.outcome_high <= 1:
         raise _UsageError("--outcome-low must be smaller than --outcome-high, both from 0 to 1.")
     if options.outcome and importlib.util.find_spec("gym_pusht") is None:
-        raise _UsageError('--outcome needs more packages: pip install "imitation-lab[capstone]"')
+        raise _UsageError("--outcome needs Push-T: python3 course.py setup --capstone")
 
 
 def _policy_judge(options: argparse.Namespace, seed: int) -> "PolicyJudge":
