@@ -70,14 +70,20 @@ def starts_of(data: Demonstrations, num_starts: int) -> list[int]:
     """Return the start of every episode, found by its first observation.
 
     Raises:
-        KeyError: If an episode begins elsewhere.
+        ValueError: If an episode begins elsewhere.
     """
     world = make_environment()
     known = {}
     for start in range(FIRST_START, FIRST_START + num_starts):
         observation, _ = world.reset(seed=start)
         known[observation.astype(np.float32).tobytes()] = start
-    return [known[t.observations[0].numpy().tobytes()] for t in data.trajectories]
+    found = [known.get(t.observations[0].numpy().tobytes()) for t in data.trajectories]
+    if None in found:
+        raise ValueError(
+            f"episode {found.index(None)} begins at none of the {num_starts} starts from {FIRST_START} "
+            "on: say with --starts how many the file was made of."
+        )
+    return [start for start in found if start is not None]
 
 
 def final_coverage(trajectory: Trajectory) -> float:
@@ -195,9 +201,10 @@ def _both_styles(data: Demonstrations, starts: list[int]) -> str:
         firsts.setdefault(start, []).append(first_side(trajectory))
     pairs = [sides for sides in firsts.values() if len(sides) == len(SIDES)]
     differ = sum(len(set(sides)) > 1 for sides in pairs)
+    share = differ / max(1, len(pairs))
     return (
-        f"{len(pairs)} starts were solved in both styles. From {differ} of them "
-        f"({100 * differ / len(pairs):.0f} %) the first pushes came from different sides."
+        f"{len(pairs)} starts were solved in both styles. From {differ} of them ({share:.0%}) the first "
+        "pushes came from different sides."
     )
 
 

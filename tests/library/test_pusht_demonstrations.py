@@ -181,6 +181,29 @@ def test_the_tool_keeps_episodes_in_a_hidden_folder_until_the_file_is_there(tmp_
     assert [path.name for path in tmp_path.iterdir()] == [tool.DATA]
 
 
+def test_the_tool_makes_the_data_and_the_card_and_the_card_alone(collected, tmp_path, monkeypatch):
+    demonstrations, _ = collected
+    asked = []
+    monkeypatch.setattr(tool, "FOLDER", tmp_path / "pusht")
+    monkeypatch.setattr(tool, "collect", lambda *given, **_: asked.append(given) or demonstrations)
+    monkeypatch.setattr(sys, "argv", ["pusht", "--starts", "2", "--workers", "1"])
+    tool.main()
+    card = tmp_path / "pusht" / tool.CARD
+    text = card.read_text(encoding="utf-8")
+    assert f"| {len(demonstrations)} of 4 that were tried |" in text
+    card.unlink()
+    monkeypatch.setattr(sys, "argv", ["pusht", "--starts", "2", "--card-only"])
+    tool.main()
+    assert card.read_text(encoding="utf-8") == text
+    assert asked == [(2, 1)]
+    assert all_same(Demonstrations.load(tmp_path / "pusht" / tool.DATA), demonstrations)
+
+
+def test_a_file_of_more_starts_than_were_named_has_no_card(data):
+    with pytest.raises(ValueError, match=r"none of the 3 starts from 100000 on: say with --starts"):
+        tool.starts_of(data, 3)
+
+
 def test_an_interrupted_tool_loses_no_episode(tmp_path):
     """Ctrl-C in a real process, after its first episode."""
     code = (
