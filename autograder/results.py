@@ -206,7 +206,7 @@ class Result:
             "output": self.summary(),
             "visibility": "visible",
             "stdout_visibility": "hidden",
-            "tests": [part.entry() for part in (*self.tests, self.policy) if part],
+            "tests": [part.entry() for part in (*self.tests, *self.extras)],
             "extra_data": {
                 "status": self.status,
                 "notebook": self.assignment.notebook if self.assignment else None,

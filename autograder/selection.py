@@ -216,6 +216,12 @@ def _written_answers(assignment: Assignment, notebook: Notebook) -> dict[str, st
     return answers
 
 
+def written_figures(question: Question, notebook: Notebook) -> tuple[str, ...]:
+    """Return the pictures in the answer to a written question, as ``data:`` addresses."""
+    cell = _written_cell(question, notebook.cells)
+    return cell.figures if cell else ()
+
+
 def _written_cell(question: Question, cells: Sequence[Cell]) -> Cell | None:
     """Return the markdown cell below the question's heading, or else the one with its id.
 

@@ -15,6 +15,9 @@ from typing import Any, BinaryIO
 MAX_NOTEBOOK = 50 << 20
 MAX_ZIP = 500 << 20
 MAX_MEMBERS = 10_000
+MAX_FIGURES = 10  # of one cell
+_PICTURES = ("image/png", "image/jpeg")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SUFFIXES = (".ipynb", ".zip")
 _TAKEN = ("grades.csv", "report.html")  # what lies beside the submissions' folders
 _IGNORED_FOLDERS = (".ipynb_checkpoints", "__MACOSX")
@@ -26,12 +29,21 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell as the student handed it in."""
+    """A cell as the student handed it in.
+
+    Attributes:
+        id: Its id.
+        kind: ``code``, ``markdown`` or what else the file says.
+        source: Its text.
+        tags: Its tags.
+        figures: The pictures that were dragged into a markdown cell, as ``data:`` addresses.
+    """
 
     id: str
     kind: str
     source: str
     tags: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -259,7 +271,16 @@ def _parse_cell(data: Any) -> Cell | None:
         kind=kind if isinstance(kind, str) else "",
         source=source,
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        figures=tuple(itertools.islice(_figures(_dict(data).get("attachments")), MAX_FIGURES)),
     )
+
+
+def _figures(attachments: Any) -> Iterator[str]:
+    """Yield attached pictures of the kinds that every browser shows and that hold no program."""
+    for attachment in _dict(attachments).values():
+        for kind, content in _dict(attachment).items():
+            if kind in _PICTURES and isinstance(content, str) and _BASE64.fullmatch(content):
+                yield f"data:{kind};base64,{''.join(content.split())}"
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from autograder.report import histogram, render_feedback, render_report
+from autograder.report import render_feedback, render_report
 from autograder.results import Result, harmless, write_grades, write_json
 
 EVIL = "<script>alert('x')</script>"
@@ -104,12 +104,6 @@ def test_pages_load_nothing_from_elsewhere(graded):
         for _, attributes in Page(text).tags:
             assert not attributes.get("src")
             assert not (attributes.get("href") or "").startswith(("http", "//"))
-
-
-def test_every_score_stands_in_one_bar():
-    bars = histogram([0, 9.99, 10, 55, 99.9, 100])
-    assert [bar.count for bar in bars] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 2]
-    assert max(bar.share for bar in bars) == 1
 
 
 def test_grades_have_a_column_per_question(graded, tmp_path):
