@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
-from autograder.sandbox import Sandbox, SandboxError, open_sandbox
+from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
 from autograder.submissions import Submission, count_others, find_submissions
 
 if TYPE_CHECKING:  # it loads torch
@@ -66,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
         limits.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, metavar="N")
     doctor = commands.add_parser("doctor", help="tell which sandbox this machine gives, and try it")
     doctor.set_defaults(command=_doctor)
+    for command in (grade, doctor):
+        command.add_argument(
+            "--backend", choices=BACKEND_NAMES, help="use this sandbox and no other (see doctor)"
+        )
     return parser
 
 
@@ -166,7 +170,7 @@ def _start(options: argparse.Namespace) -> tuple[Sandbox, ModuleType]:
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(importlib.import_module, "autograder.grading")
         try:
-            return open_sandbox(options.unsafe, hidden), loading.result()
+            return open_sandbox(options.unsafe, hidden, options.backend), loading.result()
         except SandboxError as error:
             raise _UsageError(error) from None
 
@@ -176,12 +180,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    try:
-        sandbox = open_sandbox()
-    except SandboxError as error:
-        print(error)
-        return GRADER_FAILED
-    with sandbox:
-        from autograder.doctor import examine
+    from autograder.doctor import examine_machine
 
-        return OK if examine(sandbox) else GRADER_FAILED
+    return OK if examine_machine(options.backend) else GRADER_FAILED

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from autograder.inside import linux, worker
+from autograder.inside import linux, seccomp, worker
 from autograder.inside.ending import DIED, EXIT_CODES, how_ended
 from autograder.limits import Limits
 
@@ -51,7 +51,7 @@ def run_in_namespaces(limits: Limits, report: int, connection: socket.socket) ->
 def _run_first_process(limits: Limits, locked_in: int, connection: socket.socket) -> int:
     """Fork the submission's process, wait for its end, and return the code that tells it."""
     try:
-        _prefer_to_die()
+        prefer_to_die()
         linux.forbid_inspection()
         _build_scratch(limits)
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
@@ -78,6 +78,7 @@ def _become_submission(limits: Limits, locked_in: int, connection: socket.socket
         linux.forbid_new_privileges()
         resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes, limits.processes))
         set_limits(limits)
+        seccomp.forbid_system_calls()
         keep_only(connection)
     except BaseException as error:
         os.write(locked_in, str(error).encode())
@@ -97,7 +98,7 @@ def run_in_the_open(limits: Limits, report: int, connection: socket.socket) -> N
         os.chdir(folder)
         keep_only(connection)
         if sys.platform == "linux":
-            _prefer_to_die()
+            prefer_to_die()
         set_limits(limits)
         worker.serve(connection, kill_survivors=False)
 
@@ -114,7 +115,7 @@ def _build_scratch(limits: Limits) -> None:
     os.chdir(linux.SCRATCH)
 
 
-def _prefer_to_die() -> None:
+def prefer_to_die() -> None:
     """Ask the kernel to end this process first when the machine's memory is used up."""
     Path("/proc/self/oom_score_adj").write_text("1000")
 

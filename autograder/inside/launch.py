@@ -2,7 +2,8 @@
 
 Run as a script by the judge, with one argument: a JSON object with ``control`` (an inherited socket),
 ``backend``, ``root`` (the folder that holds the packages), ``binds`` (paths that exist in the
-sandbox, read-only) and ``masks`` (folders that are empty there even so).
+sandbox, read-only) and ``masks`` (folders that are empty there even so), or, by Landlock, ``binds`` and
+``listable`` (folders whose names may be seen).
 """
 
 import json
@@ -25,14 +26,18 @@ def main() -> None:
     try:
         if config["backend"] == "namespaces":
             _enter_sandbox(config, control)
-        from autograder.inside import zygote
+        from autograder.inside import walls, zygote
 
+        wall = walls.make_wall(config)
         versions = zygote.warm_up()
     except Exception as error:
         control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"[:2000]}).encode())
         raise
     control.send(json.dumps({"ready": versions}).encode())
-    zygote.serve(control, config["backend"])
+    try:
+        zygote.serve(control, wall)
+    finally:
+        wall.close()
 
 
 def _enter_sandbox(config: dict[str, Any], control: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -21,17 +22,22 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
+
+CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID = 0, 2, 5, 6, 7
 
 NOBODY = 65534
 SCRATCH = "/scratch"  # the one folder of the sandbox that can be written to
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _check(result: int, what: str) -> None:
+def check(result: int, what: str) -> None:
+    """Raise the ``OSError`` that a call of the C library has left behind."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -39,7 +45,7 @@ def _check(result: int, what: str) -> None:
 
 def unshare(flags: int) -> None:
     """Leave the namespaces that ``flags`` names for new ones."""
-    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+    check(libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def map_to_nobody(user: int, group: int) -> None:
@@ -51,10 +57,10 @@ def map_to_nobody(user: int, group: int) -> None:
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount a file system."""
-    result = _libc.mount(
+    result = libc.mount(
         source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
     )
-    _check(result, f"mount {kind or 'bind'} on {target}")
+    check(result, f"mount {kind or 'bind'} on {target}")
 
 
 def make_mounts_private() -> None:
@@ -71,30 +77,35 @@ def make_read_only(path: str, recursive: bool = True) -> None:
         ]
 
     attributes = Attributes(attr_set=MS_RDONLY | MS_NOSUID | MS_NODEV)
-    result = _libc.syscall(
+    result = libc.syscall(
         *(ctypes.c_long(_SYS_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD), path.encode()),
         *(ctypes.c_uint(_AT_RECURSIVE * recursive), ctypes.byref(attributes)),
         ctypes.c_size_t(ctypes.sizeof(attributes)),
     )
-    _check(result, f"make {path} read-only")
+    check(result, f"make {path} read-only")
 
 
 def change_root(path: str, old: str) -> None:
     """Make ``path``, a mount, the root of the file system; the old root appears at ``old``."""
     Path(path + old).mkdir()
-    _check(_libc.pivot_root(path.encode(), (path + old).encode()), "pivot_root")
+    check(libc.pivot_root(path.encode(), (path + old).encode()), "pivot_root")
     os.chdir("/")
 
 
 def forget(path: str) -> None:
     """Detach a mount and everything below it for ever."""
-    _check(_libc.umount2(path.encode(), ctypes.c_int(MNT_DETACH)), f"umount {path}")
+    check(libc.umount2(path.encode(), ctypes.c_int(MNT_DETACH)), f"umount {path}")
     Path(path).rmdir()
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent ends."""
-    _prctl(_PR_SET_PDEATHSIG, 9)
+def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
+    """Be sent a signal when the parent ends. A change of user cancels it."""
+    _prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def forbid_inspection() -> None:
@@ -114,8 +125,8 @@ def forbid_new_privileges() -> None:
 
 def _prctl(option: int, value: int) -> None:
     zero = ctypes.c_ulong(0)
-    result = _libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero)
-    _check(result, f"prctl {option}")
+    result = libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero)
+    check(result, f"prctl {option}")
 
 
 def forbid_capabilities() -> None:
@@ -125,8 +136,24 @@ def forbid_capabilities() -> None:
         _prctl(_PR_CAPBSET_DROP, capability)
 
 
-def drop_capabilities() -> None:
-    """Give up the capabilities that this process has."""
+def has_capabilities(*wanted: int) -> bool:
+    """Tell whether this process may use all of these capabilities now."""
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("CapEff:")
+    )
+    held = int(line.split()[1], 16)
+    return all(held >> capability & 1 for capability in wanted)
+
+
+def keep_capabilities() -> None:
+    """Let the capabilities that are permitted stay so through a change of user."""
+    _prctl(_PR_SET_KEEPCAPS, 1)
+
+
+def drop_capabilities(but: int | None = None) -> None:
+    """Give up the capabilities that this process has, all ``but`` one."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(header, nothing), "capset")
+    kept = 0 if but is None else 1 << but
+    check(libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept)), "capset")

@@ -11,13 +11,12 @@ import json
 import os
 import pkgutil
 import platform
-import signal
 import socket
 import time
 from typing import Any
 
-from autograder.inside import confine
 from autograder.inside.ending import DIED, EXIT_CODES, KILLED, how_ended
+from autograder.inside.walls import Lodging, Wall
 from autograder.limits import Limits
 
 MESSAGE_SIZE = 65536
@@ -56,57 +55,60 @@ def warm_up() -> dict[str, str]:
     }
 
 
-def serve(control: socket.socket, backend: str) -> None:
+# The process by which to end a worker -> the process to wait for, and what the worker has to itself.
+Live = dict[int, tuple[int, Lodging | None]]
+
+
+def serve(control: socket.socket, wall: Wall) -> None:
     """Fork and end workers as the judge asks, until the judge is gone."""
-    live: dict[int, int] = {}  # the process to kill -> the process to wait for
+    live: Live = {}
     while True:
         message, files, _, _ = socket.recv_fds(control, MESSAGE_SIZE, 1)
         if not message:
             break
         request = json.loads(message)
         if request["do"] == "spawn":
-            reply = _spawn(control, files[0], Limits(**request["limits"]), backend, live)
+            reply = _spawn(control, files[0], Limits(**request["limits"]), wall, live)
         else:
-            reply = {"ended": _end(request["worker"], live, backend, request["patience"])}
+            reply = {"ended": _end(request["worker"], live, wall, request["patience"])}
         control.send(json.dumps(reply).encode())
     for worker in list(live):
-        _end(worker, live, backend, 0.0)
+        _end(worker, live, wall, 0.0)
 
 
 def _spawn(
-    control: socket.socket, file: int, limits: Limits, backend: str, live: dict[int, int]
+    control: socket.socket, file: int, limits: Limits, wall: Wall, live: Live
 ) -> dict[str, Any]:
+    lodging = wall.prepare()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _become_worker(control, reader, writer, socket.socket(fileno=file), limits, backend)
+        control.close()
+        os.close(reader)
+        _become_worker(writer, socket.socket(fileno=file), limits, wall, lodging)
     os.close(file)
     os.close(writer)
     with os.fdopen(reader) as report:  # ends when the child has told, or has died
         told = report.read()
     if not told.isdigit():
         os.waitpid(child, 0)
+        if lodging:
+            lodging.leave()
         return {"failed": told or "the worker died while it was locked in"}
-    live[int(told)] = child
+    live[int(told)] = (child, lodging)
     return {"worker": int(told)}
 
 
 def _become_worker(
-    control: socket.socket,
-    reader: int,
     writer: int,
     connection: socket.socket,
     limits: Limits,
-    backend: str,
+    wall: Wall,
+    lodging: Lodging | None,
 ) -> None:
     """Serve a submission and exit; never return into the zygote's loop."""
     try:
-        control.close()
-        os.close(reader)
-        if backend == "namespaces":
-            confine.run_in_namespaces(limits, writer, connection)
-        else:
-            confine.run_in_the_open(limits, writer, connection)
+        wall.serve(limits, writer, connection, lodging)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.write(writer, f"{type(error).__name__}: {error}"[:1000].encode())
@@ -114,7 +116,7 @@ def _become_worker(
         os._exit(1)
 
 
-def _end(worker: int, live: dict[int, int], backend: str, patience: float) -> str:
+def _end(worker: int, live: Live, wall: Wall, patience: float) -> str:
     """Kill a worker with all that it started; tell how it had ended by itself, if it had.
 
     A connection breaks a moment before the process behind it is gone: ``patience``, in seconds, is
@@ -122,19 +124,19 @@ def _end(worker: int, live: dict[int, int], backend: str, patience: float) -> st
     """
     if worker not in live:
         return DIED
-    waited_for = live.pop(worker)
+    waited_for, lodging = live.pop(worker)
     deadline = time.monotonic() + patience
     ended, status, usage = os.wait4(waited_for, os.WNOHANG)
     while not ended and time.monotonic() < deadline:
         time.sleep(0.005)
         ended, status, usage = os.wait4(waited_for, os.WNOHANG)
     with contextlib.suppress(ProcessLookupError):
-        if backend != "namespaces":
-            os.killpg(worker, signal.SIGKILL)
-        elif not ended:  # else all of it is gone, and its number may be another worker's by now
-            os.kill(worker, signal.SIGKILL)
+        wall.end(worker, bool(ended))
     if not ended:
         os.waitpid(waited_for, 0)
+    if lodging:
+        lodging.leave()
+    if not ended:
         return KILLED
     code = os.waitstatus_to_exitcode(status)
     known = {code: ending for ending, code in EXIT_CODES.items()}

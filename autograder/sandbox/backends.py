@@ -45,6 +45,10 @@ class Namespaces:
         """Namespaces are Linux's, and the older ones lack two calls that are used."""
         if sys.platform != "linux":
             return f"needs Linux, and this is {platform.system()}."
+        from autograder.inside import seccomp
+
+        if unknown := seccomp.problem():
+            return unknown
         version = re.match(r"(\d+)\.(\d+)", platform.release())
         if version and tuple(map(int, version.groups())) < _MINIMUM_KERNEL:
             return f"needs Linux 5.14 or later, and this is {platform.release()}."
@@ -76,7 +80,61 @@ class Plain:
         return {"backend": "plain", "root": str(ROOT), "binds": [], "masks": []}
 
 
-BACKENDS: list[Backend] = [Namespaces()]
+class Landlock:
+    """No namespaces: Landlock, a filter on system calls, and for root a user for each submission."""
+
+    name = "landlock"
+    safe = True
+
+    def problem(self) -> str | None:
+        """The kernel must know Landlock, and its newer versions where nobody is root."""
+        if sys.platform != "linux":
+            return f"needs Linux, and this is {platform.system()}."
+        from autograder.inside import lodging, seccomp
+
+        try:
+            lodging.check_support()
+        except OSError as error:
+            return f"{error}."
+        return seccomp.problem()
+
+    def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
+        """Allow what Python, torch and the course's library need. All else is forbidden already."""
+        hidden = [*(ROOT / name for name in _SECRETS), *map(Path, secrets)]
+        readable, listable = _around(
+            [Path(os.path.realpath(path)) for path in (*_python_paths(), *_project_paths())],
+            [Path(os.path.realpath(path)) for path in hidden],
+        )
+        return {
+            "backend": self.name,
+            "root": str(ROOT),
+            "binds": [str(path) for path in readable],
+            "listable": [str(path) for path in listable],
+        }
+
+
+BACKENDS: list[Backend] = [Namespaces(), Landlock()]
+
+
+def _around(shown: Sequence[Path], hidden: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return what may be read so that ``hidden`` stays out, and folders that may be listed.
+
+    Landlock's rules allow, and none of them takes back. So where something hidden lies in a folder
+    that is shown, as the tests do where the grader is installed, its neighbours are allowed one by one.
+    """
+    readable: list[Path] = []
+    listable: list[Path] = []
+    waiting = list(shown)
+    while waiting:
+        path = waiting.pop()
+        if any(path.is_relative_to(secret) for secret in hidden):
+            continue
+        if any(secret.is_relative_to(path) for secret in hidden if secret.exists()):
+            listable.append(path)
+            waiting += path.iterdir()
+        else:
+            readable.append(path)
+    return sorted(readable), sorted(listable)
 
 
 def _python_paths() -> list[str]:

@@ -157,18 +157,19 @@ def test_without_walls_every_result_says_so(another, tmp_path):
 
 def test_without_a_sandbox_nothing_is_run(monkeypatch):
     from autograder.sandbox import SandboxError, open_sandbox
-    from autograder.sandbox.backends import Namespaces
+    from autograder.sandbox.backends import BACKENDS
 
-    monkeypatch.setattr(Namespaces, "problem", lambda self: "there are none here.")
+    for backend in BACKENDS:
+        monkeypatch.setattr(type(backend), "problem", lambda self: "there are none here.")
     with pytest.raises(SandboxError, match="none here") as error:
         open_sandbox()
     assert "--unsafe" in str(error.value)
 
 
 def test_the_doctor_names_the_backend_and_what_held():
-    done = run("doctor")
+    done = run("doctor", "--backend", "namespaces")
     assert done.returncode == 0, done.stdout
-    assert "namespaces" in done.stdout and "FAILED" not in done.stdout
+    assert "Sandbox: namespaces" in done.stdout and "FAILED" not in done.stdout
 
 
 def test_the_judge_loads_neither_otter_nor_ipython():
