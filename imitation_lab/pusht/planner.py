@@ -201,7 +201,7 @@ class PushPlanner:
         for index, (row, errand) in enumerate(zip(rows, self._errands, strict=True)):
             target, self._errands[index] = self._next(row, errand)
             targets.append(target)
-        return torch.as_tensor(np.array(targets), dtype=torch.float32, device=observations.device)
+        return _as_actions(targets, observations)
 
     def label(
         self, observations: Float[Tensor, "batch observation_dim"]
@@ -212,8 +212,7 @@ class PushPlanner:
         in its own episodes, it does not forget.
         """
         rows = observations.double().cpu().numpy()
-        targets = [self._next(row, None)[0] for row in rows]
-        return torch.as_tensor(np.array(targets), dtype=torch.float32, device=observations.device)
+        return _as_actions([self._next(row, None)[0] for row in rows], observations)
 
     def _next(self, observation: Array, errand: _Errand | None) -> tuple[Array, _Errand | None]:
         """Return one agent's next target, and what it is about from now on."""
@@ -306,6 +305,12 @@ def _lowest(swept: Iterator[tuple[float, Pose]]) -> tuple[float, float]:
         elif left > lowest + 25:  # it only gets worse from here
             break
     return lowest, best
+
+
+def _as_actions(targets: list[Array], observations: Tensor) -> Tensor:
+    """Return targets as float32 beside the observations, two columns even if there are none."""
+    rows = np.array(targets).reshape(-1, 2)
+    return torch.as_tensor(rows, dtype=torch.float32, device=observations.device)
 
 
 def _outwards(agent: Array) -> Array:

@@ -67,7 +67,7 @@ class PushTPolicy:
         Args:
             execution_horizon: Actions that are played of each chunk; by default the recipe's.
         """
-        played = execution_horizon or self.recipe.execution_horizon
+        played = self.recipe.execution_horizon if execution_horizon is None else execution_horizon
         return FramesActor(RecedingHorizon(self, played), self.recipe.frames)
 
     def to(self, device: torch.device | str) -> "PushTPolicy":

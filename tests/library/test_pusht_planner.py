@@ -200,6 +200,10 @@ def test_labels_come_in_the_order_of_the_situations():
     assert (PushPlanner().label(observations) - torch.cat(one_by_one)).norm(dim=1).max() < 5
 
 
+def test_no_situations_have_no_labels():
+    assert PushPlanner().label(torch.zeros(0, 5)).shape == (0, 2)
+
+
 def test_labelling_does_not_make_it_forget_what_it_is_about():
     observations = starts(2)
     planner, undisturbed = PushPlanner(), PushPlanner()
