@@ -1,4 +1,4 @@
-"""The commands: ``grade`` submissions, or ask the ``doctor`` what this machine can do."""
+"""The commands: ``grade`` submissions, handle what people add, or ask the ``doctor`` of this machine."""
 
 import argparse
 import importlib
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
+from autograder.papers import add_papers
 from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
 from autograder.submissions import Submission, count_others, find_submissions
 
@@ -45,7 +46,7 @@ class _UsageError(Exception):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="autograder", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="{grade,doctor}")
+    commands = parser.add_subparsers(required=True, metavar="{grade,manual,upload,doctor}")
     grade = commands.add_parser("grade", help="grade notebooks, zips and folders of them")
     grade.set_defaults(command=_grade)
     grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, value in Limits().as_dict().items():
         kind = _positive if isinstance(value, int) else float
         limits.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, metavar="N")
+    add_papers(commands)
     doctor = commands.add_parser("doctor", help="tell which sandbox this machine gives, and try it")
     doctor.set_defaults(command=_doctor)
     for command in (grade, doctor):
