@@ -27,7 +27,7 @@ MOST_WORK = 50e6  # multiplications for one action; the policies of notebook 09 
 MEMORY = 8 * 2**30  # bytes of address space; torch alone takes a quarter of it
 MESSAGE_SIZE = 10_000  # bytes
 STOPPED = "not judged: stopped before the end."
-PATIENCE = 4  # a busy machine's seconds for one of computing
+PATIENCE = 10  # a busy machine's seconds for one of computing
 
 
 class UnfitError(ValueError):
@@ -117,7 +117,7 @@ def _judge_elsewhere(
             if "score" in message:
                 return _from_message(message["score"])
             if "problem" in message:
-                raise UnfitError(message["problem"])
+                raise UnfitError(message["problem"].removeprefix(f"{path.name}: "))
             tick()
         raise UnfitError(_ending(process, trial, deadline, stopped))
     finally:

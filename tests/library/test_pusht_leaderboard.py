@@ -169,6 +169,11 @@ def test_a_file_is_judged_elsewhere_as_it_is_here(tmp_path):
     assert len(ticks) == 5  # three actions for success, two for the modes
 
 
+def test_a_bad_file_is_refused_in_words_that_do_not_name_it():
+    with pytest.raises(UnfitError, match=r"^it is not a Push-T policy"):
+        judge(b"\x80\x04 a pickle", TRIAL)
+
+
 def test_the_same_seed_gives_the_same_score_and_another_one_other_starts(tmp_path):
     path = made(tmp_path / "p.safetensors")
     trial = replace(TRIAL, num_starts=3)
