@@ -75,6 +75,7 @@ def test_reset_to_state_sets_another_state_as_its_authors_warn():
     assert np.abs(seen - [100.0, 100.0, 200.0, 300.0, 1.0])[2:4].max() > 10
 
 
+@pytest.mark.long
 def test_the_planner_needs_two_to_ten_pushes():
     counts = []
     for start in FRESH_STARTS[:5]:
@@ -258,7 +259,7 @@ def test_told_that_it_stood_still_a_policy_of_two_frames_asks_for_less(notebook,
     true, believed = (
         float(notebook.lengths_of_steps(policy, shown).median()) for shown in (as_it_was, lie)
     )
-    assert believed < 0.6 * true
+    assert believed < 0.8 * true
 
 
 @pytest.mark.long
