@@ -25,6 +25,14 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 NEWEST_FOR_CAPSTONE = (3, 13)  # no pygame is built for the next one, and Push-T draws with it
 FREE_GIGABYTES = 3  # the environment takes 1.6 with torch's CPU build; downloads come on top
 EXTRAS = ("capstone", "instructor", "dev")  # of pyproject.toml; the last one holds the others
+# Students get the course without some folders, and are not offered the verbs that need them.
+NEEDS = {
+    "test": "tests",
+    "build": "tools",
+    "grade": "autograder",
+    "release": "tools",
+    "check": "tools",
+}
 
 HELP = """\
 python3 course.py VERB ...
@@ -35,6 +43,7 @@ python3 course.py VERB ...
            git hooks; --fresh starts over
   build    write notebooks/, solutions/ and autograder/tests/ anew from source/
   grade    grade submissions: grade SUBMISSION ... --out FOLDER
+  release  write what students get: release --until 05 --out FOLDER
   check    what must hold before a commit: style, types, generated files in step
   help     this text
 
@@ -66,11 +75,18 @@ def main(arguments: list[str]) -> None:
     for name in ("PYTHONPATH", "PYTHONHOME"):
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
-        return print(HELP)
-    verbs = {verb.__name__: verb for verb in (lab, test, setup, build, grade, check)}
+        return print("\n".join(line for line in HELP.split("\n") if is_offered(line)))
+    verbs = {verb.__name__: verb for verb in (lab, test, setup, build, grade, release, check)}
+    verbs = {name: verb for name, verb in verbs.items() if is_offered(f"  {name}")}
     if verb not in verbs:
         stop(f"there is no verb {verb!r}. There are: {', '.join(verbs)}, help.", status=2)
     return verbs[verb](rest)
+
+
+def is_offered(line: str) -> bool:
+    """Tell whether a line of the help is of use here: students get the course without some folders."""
+    verb = line.split()[0] if line.startswith("  ") else ""
+    return verb not in NEEDS or (ROOT / NEEDS[verb]).is_dir()
 
 
 # The verbs ---------------------------------------------------------------------------------------
@@ -127,6 +143,12 @@ def grade(arguments: list[str]) -> None:
     install("instructor")
     # -P: Python must not import a stranger's random.py when it is started in their folder.
     hand_over(["-P", "-m", "autograder", "grade", *arguments], Path.cwd())
+
+
+def release(arguments: list[str]) -> None:
+    """Write what students get. The folder's path is relative to where the instructor stands."""
+    install("instructor")
+    hand_over(["-P", "-m", "tools.release", *arguments], Path.cwd())
 
 
 def check(arguments: list[str]) -> None:

@@ -34,7 +34,7 @@ _MARK = re.compile(r"# ?(BEGIN |END )?SOLUTION")
 _REMEDY = "Nothing was written. See what reaches the students there, and correct source or build."
 
 # Characters besides white space. Code that is shorter may well stand elsewhere by chance.
-_TELLING_PASSAGE = 40
+TELLING_PASSAGE = 40
 _TELLING_LINE = 19  # actions.mean(dim=0)
 
 _LEAD = re.compile(r"^(return\b|yield\b|assert\b|[\w.,\[\] ]+(:[^=]+)?[-+*/@%&|]{0,2}=(?!=))")
@@ -113,13 +113,13 @@ def _handed_out(solution: Cell) -> str | Cell:
 
 def _shows_no_more(cell: NotebookNode, solution: Cell) -> bool:
     """Return whether each line is one that the solution shows, or a ``...`` for one that it hides."""
-    shown, dots = shown_lines(solution), {_squeeze(line) for line in placeholders(solution)}
-    return all(line in shown or _squeeze(line) in dots for line in cell.source.split("\n"))
+    shown, dots = shown_lines(solution), {squeeze(line) for line in placeholders(solution)}
+    return all(line in shown or squeeze(line) in dots for line in cell.source.split("\n"))
 
 
 def _check_tests(path: Path, question: Question) -> None:
     text, expected = path.read_text(encoding="utf-8"), _test_file(question)
-    if _squeeze(text) != _squeeze(expected):
+    if squeeze(text) != squeeze(expected):
         raise BuildError(path.name, "it is more than the question's public tests.", _REMEDY)
 
 
@@ -139,10 +139,10 @@ def _check_secrets(path: Path, notebooks: tuple[Notebook, ...]) -> None:
     text = _plain_text(path)
     if _MARK.search(text):
         raise BuildError(path.name, "a mark of a solution is left in it.", _REMEDY)
-    squeezed = _squeeze(text)
+    squeezed = squeeze(text)
     for notebook in notebooks:
         for secret, what in _secrets(notebook):
-            if _squeeze(secret) in squeezed:
+            if squeeze(secret) in squeezed:
                 raise BuildError(path.name, f"it gives away {what}: `{secret}`.", _REMEDY)
 
 
@@ -161,14 +161,14 @@ def _secrets(notebook: Notebook) -> Iterator[tuple[str, str]]:
             yield test.name, f"a hidden test of question {question.name}"
         for answer in question.wrong + question.right:
             yield answer.name, f"a {answer.cell.tag} answer of question {question.name}"
-    for solution, name in _solutions(notebook):
+    for solution, name in solutions(notebook):
         written = solution.kind == "markdown"
         for passage in [solution.source] if written else secret_passages(solution):
-            if len(_squeeze(passage)) >= _TELLING_PASSAGE:
+            if len(squeeze(passage)) >= TELLING_PASSAGE:
                 yield passage, f"the solution of {name}"
 
 
-def _solutions(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
+def solutions(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
     """Yield every cell that students do not get as it stands, with the name of what it solves."""
     for part in notebook.parts:
         if isinstance(part, Question):
@@ -180,28 +180,28 @@ def _solutions(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
 
 def _check_lines(path: Path, notebooks: tuple[Notebook, ...]) -> None:
     """Refuse a single line of a solution where a student would read it as a hint."""
-    solutions = [solution for notebook in notebooks for solution in _solutions(notebook)]
-    lines = [(line, name) for solution, name in solutions for line in _telling_lines(solution)]
+    solved = [solution for notebook in notebooks for solution in solutions(notebook)]
+    lines = [(line, name) for solution, name in solved for line in telling_lines(solution)]
     for place, text in _places(path):
-        squeezed = _squeeze(text)
+        squeezed = squeeze(text)
         for line, name in lines:
-            if _squeeze(line) in squeezed:
+            if squeeze(line) in squeezed:
                 problem = f"{place} gives away a line of the solution of {name}"
                 raise BuildError(path.name, f"{problem}: `{line}`.", _REMEDY)
 
 
-def _telling_lines(solution: Cell) -> Iterator[str]:
+def telling_lines(solution: Cell) -> Iterator[str]:
     """Yield each secret line, or sentence, that is long enough to be no accident."""
     if solution.kind == "markdown":
         lines = _SENTENCE_END.split(solution.source)
-        yield from (line for line in lines if len(_squeeze(line)) >= _TELLING_PASSAGE)
+        yield from (line for line in lines if len(squeeze(line)) >= TELLING_PASSAGE)
         return
     for line in "\n".join(secret_passages(solution)).split("\n"):
         code = line.strip().partition("  #")[0].strip("#, ")
         # The head of a block says little: `with torch.no_grad():` stands everywhere.
-        enough = _TELLING_PASSAGE if code.endswith(":") else _TELLING_LINE
+        enough = TELLING_PASSAGE if code.endswith(":") else _TELLING_LINE
         value = _LEAD.sub("", code).strip()
-        yield from (text for text in (value, code) if len(_squeeze(text)) >= enough)
+        yield from (text for text in (value, code) if len(squeeze(text)) >= enough)
 
 
 def _places(path: Path) -> Iterator[tuple[str, str]]:
@@ -210,11 +210,12 @@ def _places(path: Path) -> Iterator[tuple[str, str]]:
         yield "it", path.read_text(encoding="utf-8")
         return
     for cell in nbformat.read(path, as_version=4).cells:
-        text = _comments_and_strings(cell.source) if cell.cell_type == "code" else cell.source
+        text = comments_and_strings(cell.source) if cell.cell_type == "code" else cell.source
         yield _cell_name(cell), text
 
 
-def _comments_and_strings(source: str) -> str:
+def comments_and_strings(source: str) -> str:
+    """Return what a program says in words."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     constants = (
@@ -223,7 +224,8 @@ def _comments_and_strings(source: str) -> str:
     return "\n".join(comments + [value for value in constants if isinstance(value, str)])
 
 
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
+    """Return a text without white space."""
     return re.sub(r"\s+", "", text)
 
 

@@ -103,7 +103,7 @@ def blank(solution: Cell) -> str:
 
 def shown_lines(solution: Cell) -> set[str]:
     """Return the lines of a solution that students may see, read independently of Otter."""
-    return {line for line, secret in _split(solution) if not secret}
+    return {line for line, secret in split_solution(solution) if not secret}
 
 
 def placeholders(solution: Cell) -> set[str]:
@@ -112,7 +112,7 @@ def placeholders(solution: Cell) -> set[str]:
     Otter looks for the name by a regular expression, which can run into the secret behind it:
     ``a[0] = b[1] == c  # SOLUTION`` becomes ``a[0] = b[1] = ...``.
     """
-    secret = (line.strip() for line, secret in _split(solution) if secret)
+    secret = (line.strip() for line, secret in split_solution(solution) if secret)
     return {"...", *(f"{target} = ..." for line in secret if (target := _target(line)))}
 
 
@@ -128,11 +128,11 @@ def _target(line: str) -> str:
 
 def secret_passages(solution: Cell) -> list[str]:
     """Return the runs of lines that students must not see, without their marks."""
-    runs = groupby(_split(solution), key=lambda entry: entry[1])
+    runs = groupby(split_solution(solution), key=lambda entry: entry[1])
     return ["\n".join(line for line, _ in run) for secret, run in runs if secret]
 
 
-def _split(solution: Cell) -> Iterator[tuple[str, bool]]:
+def split_solution(solution: Cell) -> Iterator[tuple[str, bool]]:
     """Yield each line of a solution without its mark, and whether it is secret."""
     inside = False
     for line in solution.source.split("\n"):

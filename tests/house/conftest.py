@@ -111,7 +111,8 @@ def bare_door(tmp_path: Path) -> Door:
     if os.name == "nt":
         pytest.skip("the fake programs are shell scripts")
     folder = tmp_path / "course"
-    (folder / "notebooks").mkdir(parents=True)
+    for name in ("notebooks", "tests", "tools", "autograder"):
+        (folder / name).mkdir(parents=True)
     for name in ("course.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (tmp_path / "programs").mkdir()

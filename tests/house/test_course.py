@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["lab", "test", "setup", "build", "grade", "check"]
+VERBS = ["lab", "test", "setup", "build", "grade", "release", "check"]
 
 
 # What it says ------------------------------------------------------------------------------------
