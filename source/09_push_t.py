@@ -197,8 +197,8 @@ axes.set(xlabel="time, s", ylabel="pixels")
 axes.legend(fontsize=8)
 show(
     figure,
-    alt="The T's distance to its goal falls in steps from one push to the next, over time. Bars mark slips of some ten to sixty pixels. After each the distance goes on falling.",
-    caption="A slip is at most a push that has to be repeated.",
+    alt="The T's distance to its goal over time: it grows at first, then falls in steps from push to push. Bars mark slips of some ten to fifty pixels. Around 11 s slips push the T away again, and the next pushes make that good.",
+    caption="After a slip there is a push to repeat, or to make good. The planner does.",
 )
 
 # %% [markdown]
@@ -655,7 +655,7 @@ axes.set(xscale="log", xlabel="starts in training", ylabel="moments outside, %")
 axes.legend(fontsize=8)
 show(
     figure,
-    alt="The share of held-out moments outside the training range falls from most of them, with one start in training, to almost none with hundreds. A dotted line at zero is what a leaking range says.",
+    alt="The share of held-out moments outside the training range falls from more than a third, with one start in training, to almost none with hundreds. A dotted line at zero is what a leaking range says.",
     caption="A moment is outside if one of its five numbers is.",
 )
 print(f"with {counts[3]} starts {shares[3]:.1f} %, with {counts[-1]} starts {shares[-1]:.2f} %")
@@ -1049,7 +1049,7 @@ show(
 # ## Four policies
 #
 # Now the contest. Regression, a mixture of Gaussians, diffusion and flow matching get the same data, the same inputs, the same trunk and as many parameters. Each predicts four targets, plays the first, and looks again.
-# Three seeds of each are trained: 20,000 steps, some minutes on one core. They come with the course, and you will train your own later.
+# Three seeds of each were trained, some minutes on one core each. They come with the course, and you will train your own later.
 
 
 # %%
@@ -1587,7 +1587,7 @@ for name, (_, paired, apart) in rows.items():
 # How much pairing buys depends on how alike the two are. Where both policies fail from the same starts, the interval shrinks. Where one of them fails everywhere, there is nothing to cancel: the variance of a difference is
 # the sum of the variances less twice the covariance, and the covariance is small.
 #
-# It costs nothing, so do it. What *does* cost is more starts. `python -m benchmarks.pusht` trained all policies anew and judged each from 200 starts:
+# It costs nothing, so do it. What *does* cost is more starts. `python -m benchmarks.pusht` trained these policies, and judged each from 200 others:
 
 
 # %%
@@ -1766,7 +1766,7 @@ for name, shown in {"as it was": as_it_was, "with a lie": lie}.items():
     )
 
 # %% [markdown]
-# The second frame is a *nuisance correlate* (de Haan and others, 2019, call it causal confusion; Wen and others, 2020, the copycat problem): in the data it predicts the action, and it does not cause it. The first
+# Told that the finger stood still, the policy asks for a target that is clearly nearer. The second frame is a *nuisance correlate* (de Haan and others, 2019, call it causal confusion; Wen and others, 2020, the copycat problem): in the data it predicts the action, and it does not cause it. The first
 # step on which the finger happens to stand still says: *stand still*.
 #
 # This is covariate shift again, notebook 7's. The old positions in the demonstrations are the planner's; those that the policy sees are its own.
