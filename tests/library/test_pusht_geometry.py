@@ -113,7 +113,7 @@ def test_the_agent_on_a_corner_has_that_corners_place_in_the_tees_frame(generato
 
 def test_the_error_is_nothing_at_the_goal_and_after_whole_turns():
     at_goal = torch.tensor([[0.0, 0.0, *GOAL]], dtype=torch.float64).repeat(4, 1)
-    at_goal[:, 4] += 2 * math.pi * torch.tensor([-1, 0, 1, 2])
+    at_goal[:, 4] += 2 * math.pi * torch.tensor([-1, 0, 1, 2], dtype=torch.float64)
     torch.testing.assert_close(error_to_goal(at_goal), torch.zeros(4, 3, dtype=torch.float64))
     assert [distance_to_goal(*pose) for pose in at_goal[:, 2:].tolist()] == pytest.approx([0] * 4)
 
@@ -150,7 +150,7 @@ def test_the_distance_is_about_how_far_the_tees_points_have_to_go(generator):
             if shapely.contains_xy(shapely.Polygon(OUTLINE), x, y)
         ]
     )
-    for shift_x, shift_y, turn in 0.1 * torch.randn(10, 3, generator=generator).numpy():
+    for shift_x, shift_y, turn in (0.1 * torch.randn(10, 3, generator=generator)).tolist():
         pose = (GOAL[0] + 10 * shift_x, GOAL[1] + 10 * shift_y, GOAL[2] + 0.1 * turn)
         now = inside @ rotation(pose[2]).T + pose[:2]
         wanted = inside @ rotation(GOAL[2]).T + GOAL[:2]
