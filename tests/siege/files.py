@@ -124,14 +124,14 @@ FILES: dict[str, tuple[Maker, float]] = {
         8,
     ),
     "a zip that climbs": (
-        zipped(("../../../../tmp/siege-was-here", "x"), ("/tmp/siege-was-here", "x")),
+        zipped(("../../../../tmp/siege-was-here", "x"), ("/var/tmp/siege-was-here", "x")),
         0,
     ),
     "a notebook that climbs": (zipped(("../../../tmp/siege-was-here.ipynb", None)), 8),
     "a zip of links": (zipped(("a.ipynb", "/etc/passwd"), mode=0o120777), 0),
     "a pickle in the log": (
         zipped(
-            (".OTTER_LOG", "cos\nsystem\n(S'touch /tmp/siege-was-here'\ntR."), ("a.ipynb", None)
+            (".OTTER_LOG", "cos\nsystem\n(S'touch /var/tmp/siege-was-here'\ntR."), ("a.ipynb", None)
         ),
         8,
     ),

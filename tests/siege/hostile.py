@@ -457,6 +457,12 @@ SPIES = [
         OK,
     ),
     cell(
+        "watching who opens what",
+        "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        "if libc.inotify_add_watch(libc.inotify_init1(0), b'@TESTS@', 0xFFF) >= 0: print('@WON@')",
+        OK,
+    ),
+    cell(
         "tracing the judge",
         "import ctypes\nif ctypes.CDLL(None).ptrace(16, @JUDGE@, 0, 0) == 0: print('@WON@')",
         OK,
@@ -590,7 +596,7 @@ BREAKERS = [
     ),
     cell(
         "shell commands",
-        "!touch /tmp/siege-was-here\n%pip install siege\n%cd /\nget_ipython().system('ls')\nx = !id\nprint(x)",
+        "!touch /var/tmp/siege-was-here\n%pip install siege\n%cd /\nget_ipython().system('ls')\nx = !id\nprint(x)",
         OK,
     ),
     cell("a cell of the shell", "%%bash\ncat @SECRET@", OK),
