@@ -1,9 +1,9 @@
 """The commands: ``grade`` submissions, handle what people add, or ask the ``doctor`` of this machine."""
 
 import argparse
+import dataclasses
 import importlib
 import importlib.util
-import secrets
 import signal
 import sys
 import tempfile
@@ -19,8 +19,10 @@ from autograder.papers import add_papers
 from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
 from autograder.submissions import Submission, count_others, find_submissions
 
-if TYPE_CHECKING:  # it loads torch
+if TYPE_CHECKING:  # they load torch
+    from autograder.judge import Settings
     from autograder.policies import PolicyJudge
+    from autograder.resuming import Records
 
 OK, GRADER_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -52,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
     grade.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
     grade.add_argument("--seed", type=int, help="repeat the grading that had this seed")
+    grade.add_argument(
+        "--fresh", action="store_true", help="grade anew what was graded by the same settings"
+    )
     grade.add_argument("--jobs", type=_positive, default=1, help="submissions at a time")
     grade.add_argument("--assignment", default="", help="the notebook that all submissions answer")
     grade.add_argument(
@@ -105,17 +110,42 @@ def _grade(options: argparse.Namespace) -> int:
     assignments = _load(options)
     _check_outcome(options)
     _make_folder(options.out)
-    limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
-    seed = secrets.randbits(32) if options.seed is None else options.seed
     sandbox, grading = _start(options)
     with sandbox:
-        settings = grading.Settings(seed, limits, options.assignment)
+        settings = _settings(options)
+        records = _records(options, settings, assignments)
         judge = grading.Judge(sandbox, assignments, settings)
-        policies = _policy_judge(options, seed) if options.outcome else None
-        outcome = grading.grade_all(judge, submissions, options.out, options.jobs, policies)
+        policies = _policy_judge(options, settings.seed) if options.outcome else None
+        outcome = grading.grade_all(judge, submissions, records, options.jobs, policies)
     if outcome.interrupted:
         return INTERRUPTED
     return GRADER_FAILED if outcome.failures else OK
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from autograder.judge import Settings
+    from autograder.resuming import choose_seed
+
+    limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
+    seed = choose_seed(options.out, options.seed, options.fresh)
+    return Settings(seed, limits, options.assignment)
+
+
+def _records(
+    options: argparse.Namespace, settings: "Settings", assignments: dict[str, Assignment]
+) -> "Records":
+    """Return the records of the folder, in which this grading is now under way."""
+    from autograder.resuming import Records, digest_tests
+
+    basis = {
+        **dataclasses.asdict(settings),
+        "tests": digest_tests(options.tests or TESTS),
+        "unsafe": options.unsafe,
+        "outcome": {key: value for key, value in vars(options).items() if "outcome" in key},
+    }
+    records = Records(options.out, assignments, basis, options.fresh)
+    records.begin(settings.seed)
+    return records
 
 
 def _find(options: argparse.Namespace) -> list[Submission]:

@@ -1,23 +1,45 @@
 """Grading many submissions: one after the other or side by side, each result kept at once."""
 
-import contextlib
 import sys
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from tqdm import tqdm
 
 from autograder.judge import Judge, Settings
-from autograder.report import render_feedback, render_report
-from autograder.results import Result, write_grades, write_json, write_text
+from autograder.report import render_report
+from autograder.results import Result, write_grades, write_text
+from autograder.resuming import Records
 from autograder.submissions import Submission
 
 if TYPE_CHECKING:  # most gradings have no policies, and need not load what judges them
     from autograder.policies import PolicyJudge
 
 __all__ = ["Judge", "Settings", "grade_all"]
+
+
+class Grader(Protocol):
+    """Whoever grades: the judge of this machine, or those of a cluster."""
+
+    def blank_result(self, submission: Submission) -> Result:
+        """Return what stands for a submission until, or unless, its grading ends."""
+        ...
+
+    def grade(self, submission: Submission) -> Result:
+        """Grade one submission, in any thread."""
+        ...
+
+    def stop(self) -> None:
+        """End every grading that is under way."""
+        ...
+
+    def close(self) -> None:
+        """End what is left, once all is graded."""
+        ...
 
 
 @dataclass
@@ -30,48 +52,80 @@ class Outcome:
         interrupted: Whether it was stopped before the end.
     """
 
-    results: list[Result]
+    results: list[Result] = field(default_factory=list)
     failures: int = 0
     interrupted: bool = False
 
 
 def grade_all(
-    judge: Judge,
+    grader: Grader,
     submissions: Sequence[Submission],
-    out: Path,
+    records: Records,
     jobs: int,
     policies: "PolicyJudge | None" = None,
 ) -> Outcome:
-    """Grade submissions and write all results and reports into ``out``.
+    """Grade submissions and write all results and reports.
 
     What is graded is written at once. Where the run is interrupted, the grades and the report hold
-    what there is.
+    what there is. What was graded before by the same settings is taken as it is.
     """
-    outcome = Outcome([])
+    outcome = Outcome()
+    found = _find_graded(submissions, records)
+    waiting = [item for item in submissions if item.name not in found]
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [
-            pool.submit(_grade_one, judge, policies, item, out, outcome) for item in submissions
-        ]
+        futures = {
+            item.name: pool.submit(_grade_one, grader, policies, item, records, outcome)
+            for item in waiting
+        }
         try:
-            for done, future in enumerate(as_completed(futures), 1):
-                if result := future.result():
-                    print(_progress(done, len(submissions), result), flush=True)
+            _show_progress(futures, len(submissions))
         except KeyboardInterrupt:
             outcome.interrupted = True
         finally:
             if outcome.interrupted:
-                judge.stop()  # first of all: every thread then falls at once
+                grader.stop()  # first of all: every thread then falls at once
                 if policies:
                     policies.stop()
             pool.shutdown(wait=True, cancel_futures=True)
-            outcome.results = list(filter(None, map(_result_of, futures)))
-            judge.close()
-            write_grades(out / "grades.csv", outcome.results)
-            write_text(out / "report.html", render_report(outcome.results, len(submissions)))
+            results = [
+                found.get(item.name) or _result_of(futures[item.name]) for item in submissions
+            ]
+            outcome.results = [result for result in results if result]
+            grader.close()
+            _write_class(outcome, len(submissions), records)
     if outcome.interrupted:
         print(f"Stopped: {len(outcome.results)} of {len(submissions)} graded, and kept.")
-    print(_table(outcome.results, out))
+        print("The same command goes on from here.")
+    print(_table(outcome.results, records.out))
     return outcome
+
+
+def _find_graded(submissions: Sequence[Submission], records: Records) -> dict[str, Result]:
+    """Return the results that there are already, by the submission's name."""
+    pairs = [(item.name, records.find(item)) for item in submissions]
+    found = {name: result for name, result in pairs if result}
+    if found:
+        print(f"Graded before, and taken as they are: {len(found)}. --fresh grades them anew.")
+    return found
+
+
+def _show_progress(futures: dict[str, Future[Result | None]], total: int) -> None:
+    """Print a line per result, above a bar where somebody watches."""
+    before = total - len(futures)
+    with tqdm(total=total, initial=before, unit="submission", disable=None, leave=False) as bar:
+        for done, future in enumerate(as_completed(futures.values()), before + 1):
+            if result := future.result():
+                with bar.external_write_mode():
+                    print(_progress(done, total, result), flush=True)
+            bar.update()
+
+
+def _write_class(outcome: Outcome, expected: int, records: Records) -> None:
+    """Write what is about all submissions."""
+    write_grades(records.out / "grades.csv", outcome.results)
+    write_text(records.out / "report.html", render_report(outcome.results, expected))
+    if len(outcome.results) == expected and not outcome.failures:
+        records.end()
 
 
 def _result_of(future: Future[Result | None]) -> Result | None:
@@ -79,10 +133,10 @@ def _result_of(future: Future[Result | None]) -> Result | None:
 
 
 def _grade_one(
-    judge: Judge,
+    grader: Grader,
     policies: "PolicyJudge | None",
     submission: Submission,
-    out: Path,
+    records: Records,
     outcome: Outcome,
 ) -> Result | None:
     """Grade a submission and write its result, first one that stands if all else fails.
@@ -90,35 +144,26 @@ def _grade_one(
     Returns:
         None, and nothing is left written, if the run was interrupted before the end.
     """
-    folder = out / submission.name
-    result = fallback = judge.blank_result(submission)
+    fingerprint = records.fingerprint(submission)
+    result = fallback = grader.blank_result(submission)
     fallback.policy = not_yet = policies.blank() if policies else None
-    write_json(folder / "results.json", fallback.as_gradescope())
+    records.promise(fallback)
     problem = ""
     try:
-        result = judge.grade(submission)
+        result = grader.grade(submission)
         result.policy = not_yet
         result.policy = policies.grade(submission) if policies else None
     except Exception:
         problem = traceback.format_exc()
     if outcome.interrupted:
-        _remove(folder)
+        records.remove(submission.name)
         return None
     if problem:
         print(problem, file=sys.stderr)
         outcome.failures += 1
         result.notes.append("The grader itself failed here: this is no grade. Tell its makers.")
-    write_json(folder / "results.json", result.as_gradescope())
-    write_text(folder / "feedback.html", render_feedback(result))
+    records.keep(result, "" if problem else fingerprint)
     return result
-
-
-def _remove(folder: Path) -> None:
-    """Remove a result, such as the feedback of an earlier grading: it would belong to no grade."""
-    for name in ("results.json", "feedback.html"):
-        (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # where there is more in it
-        folder.rmdir()
 
 
 def _progress(done: int, total: int, result: Result) -> str:

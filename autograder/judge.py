@@ -67,7 +67,9 @@ class Judge:
         """Return what stands for a submission until, or unless, its grading ends."""
         result = Result(submission.name, str(submission.path))
         result.environment = self._environment()
-        result.assignment = self._guess(submission)
+        result.assignment = guess_assignment(
+            submission, self._assignments, self._settings.assignment
+        )
         result.fail_everything("Grading has not finished.")
         return result
 
@@ -105,15 +107,6 @@ class Judge:
             raise MalformedError(f"The notebook answers none of the questions of {known}.")
         return assignment, make_plan(assignment, notebook, names)
 
-    def _guess(self, submission: Submission) -> Assignment | None:
-        """Return the assignment of a submission that cannot be read, where it can be told."""
-        if self._settings.assignment:
-            return self._assignments[self._settings.assignment]
-        if len(self._assignments) == 1:
-            return next(iter(self._assignments.values()))
-        named = [key for key in self._assignments if key in submission.name]
-        return self._assignments[named[0]] if named else None
-
     def _environment(self) -> dict[str, Any]:
         return {
             "seed": self._settings.seed,
@@ -122,6 +115,24 @@ class Judge:
             "limits": self._settings.limits.as_dict(),
             "versions": self._sandbox.versions,
         }
+
+
+def guess_assignment(
+    submission: Submission, assignments: Mapping[str, Assignment], named: str
+) -> Assignment | None:
+    """Return the assignment of a submission that cannot be read, where it can be told.
+
+    Args:
+        submission: The submission.
+        assignments: By the notebook's name.
+        named: What all submissions are said to answer, or empty.
+    """
+    if named:
+        return assignments[named]
+    if len(assignments) == 1:
+        return next(iter(assignments.values()))
+    fitting = [key for key in assignments if key in submission.name]
+    return assignments[fitting[0]] if fitting else None
 
 
 class _Grading:

@@ -17,6 +17,7 @@ from autograder.results import (
     unquoted,
 )
 
+RECORD = "grading.json"  # beside results.json, whose bytes follow from the submission and the seed
 _AS_THEY_ARE = ("hints", "written", "cells", "notes")
 
 
@@ -64,7 +65,6 @@ def _restore(
         states=extra.pop("questions"),
         trees={question: Tree(*tree) for question, tree in extra.pop("trees").items()},
         **{field: extra.pop(field) for field in _AS_THEY_ARE},
-        seconds=data["execution_time"],
         environment=extra,
     )
 
@@ -92,13 +92,33 @@ def restore_folder(out: Path, assignments: Mapping[str, Assignment]) -> list[Res
             rows = [(row["name"], row["file"]) for row in csv.DictReader(file)]
     except (OSError, KeyError):
         raise RestoreError(f"{out} holds no grades.csv: grade into it first.") from None
-    return [_restore_from(out, name, file, assignments) for name, file in rows]
+    return [restore_one(out, unquoted(name), unquoted(file), assignments) for name, file in rows]
 
 
-def _restore_from(out: Path, name: str, file: str, assignments: Mapping[str, Assignment]) -> Result:
-    name, file = unquoted(name), unquoted(file)
+def restore_one(out: Path, name: str, file: str, assignments: Mapping[str, Assignment]) -> Result:
+    """Return one result of a folder.
+
+    Args:
+        out: The folder.
+        name: The submission's.
+        file: Where it lay.
+        assignments: By the notebook's name.
+
+    Raises:
+        RestoreError: If there is none, or if it does not fit the assignment.
+    """
     try:
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RestoreError(f"{out / name} holds no results.json: grade it anew.") from None
-    return restore(data, assignments, name, file)
+    result = restore(data, assignments, name, file)
+    result.seconds = _seconds(out / name / RECORD)
+    return result
+
+
+def _seconds(path: Path) -> float:
+    """Return how long a grading took, where that is on record."""
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0

@@ -19,7 +19,8 @@ MAX_FIGURES = 10  # of one cell
 _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SUFFIXES = (".ipynb", ".zip")
-_TAKEN = ("grades.csv", "report.html")  # what lies beside the submissions' folders
+UNFINISHED = "unfinished.json"
+_TAKEN = ("grades.csv", "report.html", UNFINISHED)  # what lies beside the submissions' folders
 _IGNORED_FOLDERS = (".ipynb_checkpoints", "__MACOSX")
 
 

@@ -135,7 +135,8 @@ class Interpreter:
                 exec(compile(code, filename, "exec"), self.namespace)
             except BaseException as raised:  # SystemExit too: a cell must not end the worker
                 error = describe(raised, filename)
-        return {"error": error, "output": printed.text(), "notes": self._notes[:20]}
+        output = _ADDRESS.sub("0x…", printed.text())
+        return {"error": error, "output": output, "notes": self._notes[:20]}
 
 
 def _disable_otter() -> None:

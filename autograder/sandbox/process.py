@@ -45,7 +45,8 @@ class Sandbox:
         configuration = backend.configuration(secrets) | {"control": theirs.fileno()}
         launcher = ROOT / "autograder" / "inside" / "launch.py"
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(launcher), json.dumps(configuration)],
+            # Not -I, which would not hear PYTHONHASHSEED. There are no other variables of Python's.
+            [sys.executable, "-P", "-s", str(launcher), json.dumps(configuration)],
             env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

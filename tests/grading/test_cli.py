@@ -123,7 +123,8 @@ def test_an_interrupted_run_ends_soon_and_keeps_what_was_graded(another, tmp_pat
     assert time.monotonic() - started < 30  # on a busy machine too; the loops would take 500
     assert (process.returncode, errors) == (130, "")
     assert json.loads((out / "a" / "results.json").read_text())["score"] == 8
-    assert sorted(path.name for path in out.iterdir()) == ["a", "grades.csv", "report.html"]
+    written = ["a", "grades.csv", "report.html", "unfinished.json"]
+    assert sorted(path.name for path in out.iterdir()) == written
     with (out / "grades.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["a"]
     assert "Stopped: 1 of 4 graded" in printed

@@ -298,9 +298,7 @@ def test_the_same_seed_gives_the_same_bytes(grade, another):
             "def squared_loss(policy, o, a):\n    return torch.rand(()) * policy(o).sum()",
         )
         student.insert(2, "print(hash('x'), {'a', 'b', 'c'}, object(), torch.rand(1))")
-        result = grade(student)
-        result.seconds = 0
-        return text_of(result)
+        return text_of(grade(student))
 
     assert grade_once() == grade_once()
 
@@ -326,7 +324,7 @@ def test_written_answers_are_kept_and_give_no_points(grade, right):
 
 def test_a_result_has_gradescopes_form(grade, right):
     data = grade(right).as_gradescope()
-    assert {"score", "execution_time", "output", "visibility", "tests", "extra_data"} <= set(data)
+    assert {"score", "output", "visibility", "tests", "extra_data"} <= set(data)
     assert data["score"] == sum(test["score"] for test in data["tests"]) == 8
     for test in data["tests"]:
         assert set(test) == {"name", "score", "max_score", "status", "output", "visibility"}
