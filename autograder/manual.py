@@ -258,8 +258,8 @@ def _grade(row: Row, question: Question, path: Path) -> ManualGrade:
             f"{path} gives {points:g} of {most:g} points to {row.name} in {row.question}: "
             f"write a number from 0 to {most:g}."
         )
-    comment = row.comment or ("" if row.points else "Nobody has read this answer yet.")
-    return ManualGrade(question.title or question.name, points, most, comment)
+    title = question.title or question.name
+    return ManualGrade(title, points, most, row.comment, read=bool(row.points))
 
 
 def _number(row: Row, text: str, column: str, path: Path) -> float:

@@ -23,7 +23,8 @@ def explain_failure(error: Exception, test: Test, missing: list[str], cell_error
 
     A failed hidden test tells only what the author wrote. The student's own words stay out, even
     the name of an exception that the student defined: a function that has seen the hidden inputs can
-    put them into either. For public tests, whose inputs are in the notebook, all is told.
+    put them into either. For public tests, whose inputs are in the notebook, all is told, and what was
+    expected and given where these are few numbers.
 
     Args:
         error: What the test raised.
@@ -41,7 +42,8 @@ def explain_failure(error: Exception, test: Test, missing: list[str], cell_error
         known = error.type_name if error.type_name in _BUILT_IN_ERRORS else "an exception"
         reason = f"your function raised {known if test.hidden else error}."
     elif isinstance(error, AssertionError):
-        reason = str(error)
+        notes = [] if test.hidden else getattr(error, "__notes__", [])
+        reason = "\n".join([str(error), *notes])
     elif test.hidden:
         reason = "the test could not use what your function returned: check its type and shape."
     else:

@@ -104,15 +104,20 @@ class Alike:
         """How rare it is to share all of these, were the questions independent."""
         return sum(tree.bits for tree in self.shared)
 
+    @property
+    def weight(self) -> float:
+        """How much they share: what is rare and large comes first."""
+        return sum(tree.bits * tree.nodes for tree in self.shared)
+
 
 def find_alike(results: Sequence[Result]) -> list[Alike]:
-    """Return the groups of submissions to an assignment whose answers are alike, rarest first."""
+    """Return the groups of submissions to an assignment whose answers are alike, weightiest first."""
     groups: dict[tuple[str, ...], Alike] = {}
     for question in dict.fromkeys(name for result in results for name in result.trees):
         for names, shared in _same_trees(question, results):
             group = groups.get(names, Alike(names, ()))
             groups[names] = replace(group, shared=(*group.shared, shared))
-    return sorted(groups.values(), key=lambda group: (-group.bits, group.names))
+    return sorted(groups.values(), key=lambda group: (-group.weight, group.names))
 
 
 def _same_trees(question: str, results: Sequence[Result]) -> list[tuple[tuple[str, ...], Shared]]:

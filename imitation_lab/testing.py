@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_FEW_NUMBERS = 4  # a person compares them at a glance
+
 _seeds: ContextVar[Iterator[int] | None] = ContextVar("seeds", default=None)
 
 
@@ -95,6 +97,9 @@ def check_close(
     Shapes must agree exactly: broadcasting would let a single number pass for a whole row. Any
     numeric dtype is accepted, since float32 and float64 answers are equally right.
 
+    Where there are few numbers, the exception carries them as a note. The grader tells it in public
+    tests alone, whose inputs students have.
+
     Args:
         value: What the student's function returned: a tensor, an array or a number.
         expected: What it should be: the same, or a (nested) list of numbers.
@@ -108,7 +113,15 @@ def check_close(
     difference = (given - wanted).abs()
     close = torch.isclose(given, wanted, rtol=rtol, atol=atol)  # a NaN is close to nothing
     if not bool(close.all()):
-        raise AssertionError(_explain(_describe_difference(difference, close), hint))
+        error = AssertionError(_explain(_describe_difference(difference, close), hint))
+        if wanted.dim() <= 1 and wanted.numel() <= _FEW_NUMBERS:
+            error.add_note(f"Expected {_list_numbers(wanted)}, got {_list_numbers(given)}.")
+        raise error
+
+
+def _list_numbers(numbers: Tensor) -> str:
+    texts = [f"{number:.6g}" for number in numbers.flatten().tolist()]
+    return f"[{', '.join(texts)}]" if numbers.dim() else texts[0]
 
 
 def _describe_difference(difference: Tensor, close: Tensor) -> str:

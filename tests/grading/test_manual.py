@@ -122,7 +122,7 @@ def test_an_answer_that_nobody_has_read_is_counted_and_said(gathered, assignment
     enter(gathered, ada="2")
     merged = merge(restore_folder(gathered, assignments), gathered)
     assert (merged.graded, merged.unread) == (2, 1)
-    assert "Nobody has read this answer yet." in (gathered / "ben" / "feedback.html").read_text()
+    assert "Nobody has read this answer yet:" in (gathered / "ben" / "feedback.html").read_text()
 
 
 def test_a_table_with_semicolons_is_read(gathered):

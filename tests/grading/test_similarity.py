@@ -62,11 +62,11 @@ def test_a_text_that_is_no_python_has_no_tree(text):
     assert read_trees({"draw": text}) == {}
 
 
-def test_trees_are_read_behind_the_wall_and_outlive_a_text_that_crashes_the_parser(sandbox, limits):
+def test_trees_are_read_behind_the_wall_and_outlive_a_text_too_deep_for_the_parser(sandbox, limits):
     reader = TreeReader(sandbox, limits)
     try:
-        crash = "x = " + "-" * 3_000_000 + "1"
-        assert reader.read({"draw": crash}) == {}
+        deep = "x = " + "-" * 100_000 + "1"
+        assert reader.read({"draw": deep}) == {}
         assert reader.read({"draw": ANSWER}) == {"draw": Tree(*tree(ANSWER))}
     finally:
         reader.close()
@@ -100,6 +100,13 @@ def test_a_tree_that_half_of_a_class_has_tells_nothing(digests):
 
 def test_a_small_tree_tells_nothing():
     assert find_alike(submissions(*"abacdefg", nodes=SMALLEST_TREE - 1)) == []
+
+
+def test_of_two_that_are_as_rare_the_larger_comes_first():
+    results = submissions(*"aabbcdef")
+    for result in results[2:4]:
+        result.trees["draw"] = Tree("b", SMALLEST_TREE + 1)
+    assert [group.names[0] for group in find_alike(results)] == ["student 2", "student 0"]
 
 
 def test_the_same_two_in_two_questions_are_one_group_that_comes_first():

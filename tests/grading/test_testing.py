@@ -126,6 +126,21 @@ def test_a_number_is_not_close_to_an_expected_infinity():
         check_close(torch.tensor([0.0]), [-math.inf])
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "note"),
+    [
+        (torch.tensor(12.5), 25.0, "Expected 25, got 12.5."),
+        (torch.tensor([1.0, 2.0]), [1.0, -0.123456789], "Expected [1, -0.123457], got [1, 2]."),
+        (torch.zeros(5), torch.ones(5), None),
+        (torch.zeros(2, 2), torch.ones(2, 2), None),
+    ],
+)
+def test_few_numbers_are_noted_beside_the_message(given, expected, note):
+    with pytest.raises(AssertionError) as error:
+        check_close(given, expected, "use the mean.")
+    assert getattr(error.value, "__notes__", []) == ([note] if note else [])
+
+
 def test_a_difference_is_sized_without_showing_what_was_expected():
     with pytest.raises(AssertionError) as error:
         check_close(torch.zeros(3), [0.0, 0.0, 7.123456], "use the mean.")
