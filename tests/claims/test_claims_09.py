@@ -187,7 +187,7 @@ def test_one_euler_step_hardly_succeeds_and_beyond_ten_nothing_is_gained(noteboo
     }
     assert by_steps[1] < 0.3 and by_steps[1] + 0.1 < by_steps[2] < by_steps[4] - 0.1
     assert by_steps[4] < by_steps[10]
-    assert by_steps[20] == pytest.approx(by_steps[10], abs=0.03)
+    assert by_steps[20] < by_steps[10] + 0.03
 
 
 def test_to_look_at_every_step_succeeds_most_and_coverage_hardly_shows_it(notebook):
