@@ -16,6 +16,7 @@ import json
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ def _secret_statements(question: Question) -> Iterator[list[ast.stmt]]:
 
 def _functions_of(answer: Answer) -> Iterator[list[ast.stmt]]:
     """Yield the bodies of an answer, or of the methods of one that is a class."""
-    for definition in answer.cell.parse().body:
+    for definition in _parse(answer.cell.source).body:
         if getattr(definition, "name", "") == answer.name:
             for node in ast.walk(definition):
                 if isinstance(node, ast.FunctionDef):
@@ -228,7 +229,7 @@ def _found(path: Path, name: str, secrets: Secrets) -> Iterator[tuple[Secret, st
 
 
 def _answers_by_name(program: str, secrets: Secrets) -> Iterator[tuple[Secret, str]]:
-    for node in ast.walk(ast.parse(program)):
+    for node in ast.walk(_parse(program)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in secrets.names:
             yield secrets.names[node.name], f", line {node.lineno}"
 
@@ -236,7 +237,7 @@ def _answers_by_name(program: str, secrets: Secrets) -> Iterator[tuple[Secret, s
 def _trees_in(code: str, secrets: Secrets) -> Iterator[tuple[int, Secret]]:
     """Yield the lines of a program at which a secret stands, whatever its names."""
     lengths = {len(kinds) for kinds in secrets.trees}
-    tree = ast.parse(code)
+    tree = _parse(code)
     windows: list[Sequence[ast.stmt | ast.expr]] = [
         body[start : start + length]
         for body in _bodies(tree)
@@ -306,6 +307,11 @@ def without_names(nodes: Sequence[ast.AST]) -> tuple[str, int]:
 
     size = sum(write(node) for node in nodes)
     return " ".join(parts), size
+
+
+@lru_cache(maxsize=64)  # a cell holds many answers
+def _parse(program: str) -> ast.Module:
+    return ast.parse(program)
 
 
 def _kinds(nodes: Sequence[ast.AST]) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from tools import release_check
 from tools.build import PROJECT
 from tools.error import BuildError
 from tools.library import withheld
+from tools.master import INSTRUCTOR_TESTS, STUDENT_TESTS
+from tools.pictures import read_to_run, run
 from tools.release import MANIFEST, check, release
 from tools.release_check import KNOWN, Secrets, find_leaks, secrets_of
 from tools.rules import read_course
@@ -140,6 +142,54 @@ def test_its_door_offers_what_works_there(folder):
     assert re.findall(r"^  (\w+) ", told, re.M) == ["lab", "setup", "help"]
     refused = subprocess.run([*command, "grade"], capture_output=True, text=True, check=False)
     assert (refused.returncode, "no verb 'grade'" in refused.stderr) == (2, True)
+
+
+# That it works by itself -------------------------------------------------------------------------
+
+BLANK = [
+    pytest.param(notebook, id=notebook.name, marks=[] if notebook is LAST else pytest.mark.long)
+    for notebook in RELEASED
+]
+
+
+def run_in(folder: Path, notebook, monkeypatch, tmp_path):
+    """Run a notebook in a release with the release's own library, and return its cells."""
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("IMITATION_LAB_FAST", "1")
+    notebook.cells.append(new_code_cell("import imitation_lab; print(imitation_lab.__file__)"))
+    cells = run(notebook, folder / "notebooks").cells
+    assert cells.pop().outputs[0].text.strip() == str(folder / "imitation_lab" / "__init__.py")
+    return cells
+
+
+def verdict(cell) -> str:
+    return cell.outputs[0].data["text/plain"]
+
+
+@pytest.mark.parametrize("notebook", BLANK)
+def test_a_blank_notebook_runs_to_its_first_question_and_says_what_is_missing(
+    folder, notebook, monkeypatch, tmp_path
+):
+    document = read_to_run(folder / "notebooks" / f"{notebook.name}.ipynb")
+    checks = [n for n, cell in enumerate(document.cells) if cell.source.startswith("grader.check(")]
+    document.cells = document.cells[: checks[0] + 1]
+    cells = run_in(folder, document, monkeypatch, tmp_path)
+    assert "replace" in verdict(cells[-1]) and "..." in verdict(cells[-1])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("notebook", RELEASED, ids=lambda notebook: notebook.name)
+def test_a_solved_notebook_runs_in_a_release_and_passes_its_public_checks(
+    folder, notebook, monkeypatch, tmp_path
+):
+    document = read_to_run(PROJECT / "solutions" / f"{notebook.name}.ipynb")
+    for cell in document.cells:
+        cell.source = cell.source.replace(INSTRUCTOR_TESTS, STUDENT_TESTS)
+    cells = run_in(folder, document, monkeypatch, tmp_path)
+    verdicts = [verdict(cell) for cell in cells if cell.source.startswith("grader.check(")]
+    assert len(verdicts) == len([one for one in notebook.questions if not one.written])
+    assert [text for text in verdicts if "passed" not in text] == []
 
 
 # Where it goes -----------------------------------------------------------------------------------
