@@ -2090,16 +2090,16 @@ panels[0].legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=8)
 panels[-1].set_xlabel("twelve starts from which the demonstrations go both ways: 1 bit each")
 show(
     figure,
-    alt="A row of twelve bars for each kind of policy. Each of regression's is of one colour. The others have bars of two colours at about half of the starts.",
+    alt="A row of twelve bars for each kind of policy. Each of regression's is of one colour. The others have bars of two colours at some of the starts.",
     caption="Each bar is a start, and its colours share out the attempts between left and right. In the last row the flow plays its chunks of four to the end.",
 )
 
 # %% [markdown]
-# Regression has one answer for a start: zero bits, by construction. The others keep both sides from about half of the starts, and far less than one bit on average. The class of policies *can* represent two sides, notebook 5 has shown that. So what
+# Regression has one answer for a start: zero bits, by construction. The others keep both sides from some of the starts only, and far less than one bit on average. The class of policies *can* represent two sides, notebook 5 has shown that. So what
 # happens to them?
 #
-# The last row has a part of the answer. It is the same network, and it only plays its chunks to the end instead of deciding anew at every step. Then more of the variety is left. Whoever tosses a coin at every step of the way does not
-# end up on either side half of the time: each step towards one side makes that side the shorter walk. It is the fork of notebook 6 once more.
+# Is it the tossing of a new coin at every step, as at the fork of notebook 6? The last row is the same network, which plays its chunks to the end and decides four times less often. It keeps no less, and not much more. So that is not the main reason. Another one is in the data: from neighbouring starts both styles often
+# push from one and the same side, and a network is smooth. It has seen no start twice but in two episodes.
 #
 # ## Neighbours
 #

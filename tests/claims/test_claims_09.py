@@ -274,7 +274,7 @@ def test_samplers_keep_some_of_both_sides_and_regression_none(notebook, conteste
     }
     assert bits["regression", 1] == 0
     assert 0.05 < bits["mixture", 1] < 0.8 and 0.05 < bits["flow", 1] < 0.8
-    assert bits["flow", 4] > bits["flow", 1]
+    assert -0.1 < bits["flow", 4] - bits["flow", 1] < 0.3
 
 
 def test_more_steps_take_more_time(notebook):
