@@ -20,7 +20,13 @@ _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SUFFIXES = (".ipynb", ".zip")
 UNFINISHED = "unfinished.json"
-_TAKEN = ("grades.csv", "report.html", UNFINISHED)  # what lies beside the submissions' folders
+# What lies beside the submissions' folders: of the grading, and of the papers that follow it.
+_TAKEN = ("grades.csv", "report.html", UNFINISHED, "manual")
+_TAKEN += tuple(
+    f"{service}{ending}"
+    for service in ("canvas", "gradescope")
+    for ending in (".csv", ".html", "-feedback.zip")
+)
 _IGNORED_FOLDERS = (".ipynb_checkpoints", "__MACOSX")
 
 

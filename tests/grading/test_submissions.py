@@ -83,8 +83,12 @@ def test_a_third_of_one_name_in_one_folder_has_a_number(tmp_path):
     assert len(set(names(*files))) == 3
 
 
-def test_a_name_cannot_stand_for_another_file_of_the_results(tmp_path):
-    assert names(write(tmp_path / "grades.csv.ipynb")) != ["grades.csv"]
+@pytest.mark.parametrize("taken", ["grades.csv", "manual", "canvas.csv", "gradescope-feedback.zip"])
+def test_a_name_cannot_stand_for_another_file_of_the_results(tmp_path, taken):
+    assert names(write(tmp_path / f"{taken}.ipynb")) != [taken]
+
+
+def test_a_name_without_letters_gets_some(tmp_path):
     assert names(write(tmp_path / "....ipynb")) == ["submission"]
 
 
