@@ -21,11 +21,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SUFFIXES = (".ipynb", ".zip")
 UNFINISHED = "unfinished.json"
 # What lies beside the submissions' folders: of the grading, and of the papers that follow it.
-_TAKEN = ("grades.csv", "report.html", UNFINISHED, "manual")
-_TAKEN += tuple(
-    f"{service}{ending}"
-    for service in ("canvas", "gradescope")
-    for ending in (".csv", ".html", "-feedback.zip")
+_TAKEN = (
+    *("grades.csv", "report.html", UNFINISHED, "manual"),
+    *("canvas.csv", "canvas.html", "canvas-feedback.zip"),
+    *("gradescope.csv", "gradescope.html", "gradescope-feedback.zip"),
 )
 _IGNORED_FOLDERS = (".ipynb_checkpoints", "__MACOSX")
 
