@@ -164,6 +164,13 @@ def test_the_recorded_flow_is_as_good_as_it_was_to_be(record):
     assert float(record["flow"][0].mean()) >= 0.95 and success(record["flow"][0]) >= 0.85
 
 
+def test_a_wider_network_trained_for_longer_succeeds_more_often(notebook, record):
+    longer = notebook.recorded(replace(FLOW, width=256))
+    assert longer.shape == (1, 200)
+    assert float(longer.mean()) >= 0.95
+    assert success(longer) > success(record["flow"])
+
+
 def test_regression_covers_little_more_than_half_and_flow_is_ahead_of_all(record):
     assert 0.5 < float(record["regression"].mean()) < 0.7
     for other in ("regression", "mixture", "diffusion"):
