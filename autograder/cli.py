@@ -48,7 +48,9 @@ class _UsageError(Exception):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="autograder", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="{grade,manual,upload,doctor}")
+    commands = parser.add_subparsers(
+        required=True, metavar="{grade,manual,upload,gradescope,doctor}"
+    )
     grade = commands.add_parser("grade", help="grade notebooks, zips and folders of them")
     grade.set_defaults(command=_grade)
     grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         kind = _positive if isinstance(value, int) else float
         limits.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, metavar="N")
     add_papers(commands)
+    _add_gradescope(commands)
     doctor = commands.add_parser("doctor", help="tell which sandbox this machine gives, and try it")
     doctor.set_defaults(command=_doctor)
     for command in (grade, doctor):
@@ -78,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
             "--backend", choices=BACKEND_NAMES, help="use this sandbox and no other (see doctor)"
         )
     return parser
+
+
+def _add_gradescope(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    zipped = commands.add_parser("gradescope", help="write the zip of a notebook for Gradescope")
+    zipped.set_defaults(command=_gradescope)
+    zipped.add_argument("notebook", metavar="NOTEBOOK", help="such as 01_the_mean_is_not_an_action")
+    zipped.add_argument("--out", required=True, type=Path, metavar="FILE.zip")
+    zipped.add_argument("--tests", type=Path, default=TESTS, metavar="DIR")
 
 
 def _add_outcome(grade: argparse.ArgumentParser) -> None:
@@ -209,6 +220,17 @@ def _start(options: argparse.Namespace) -> tuple[Sandbox, ModuleType]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from autograder.gradescope.build import GradescopeError, write_zip
+
+    try:
+        write_zip(options.notebook, options.tests, options.out)
+    except (GradescopeError, OSError) as error:
+        raise _UsageError(error) from None
+    print(f"{options.out}: upload it as the assignment's autograder, with 1.5 GB.")
+    return OK
 
 
 def _doctor(options: argparse.Namespace) -> int:
