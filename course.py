@@ -123,6 +123,8 @@ def setup(arguments: list[str]) -> None:
     if unknown:
         known = "--capstone, --dev and --fresh"
         stop(f"setup knows {known}, not {' '.join(sorted(unknown))}.", status=2)
+    if "--dev" in arguments and not is_offered("  test"):
+        stop("--dev is for the whole course. This is a release for students.", status=2)
     if "--capstone" in arguments:
         check_python(NEWEST_FOR_CAPSTONE)
     wanted = [extra for extra in ("capstone", "dev") if f"--{extra}" in arguments]

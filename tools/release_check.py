@@ -39,7 +39,7 @@ TELLING_EXPRESSION = 18
 # What the library cannot do without, and why that is no reason to hold a notebook back.
 KNOWN = {
     ("imitation_lab/controller.py", "RecedingHorizon"): (
-        "Policies with chunks play them from notebook 01 on. The question asks for one without delays."
+        "Policies with chunks play them from notebook 01 on, and notebook 06 itself shows where it is."
     ),
     ("imitation_lab/corrections.py", "aggregate"): (
         "Whoever trains on corrections joins two tables, and there are no two ways to do so."

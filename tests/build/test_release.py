@@ -140,8 +140,11 @@ def test_its_door_offers_what_works_there(folder):
     command = [sys.executable, str(folder / "course.py")]
     told = subprocess.run([*command, "help"], capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^  (\w+) ", told, re.M) == ["lab", "setup", "help"]
-    refused = subprocess.run([*command, "grade"], capture_output=True, text=True, check=False)
-    assert (refused.returncode, "no verb 'grade'" in refused.stderr) == (2, True)
+    for arguments, said in ((["grade"], "no verb 'grade'"), (["setup", "--dev"], "for students")):
+        refused = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=False
+        )
+        assert (refused.returncode, said in refused.stderr) == (2, True)
 
 
 # That it works by itself -------------------------------------------------------------------------
