@@ -20,6 +20,7 @@ from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbo
 from autograder.submissions import Submission, count_others, find_submissions
 
 if TYPE_CHECKING:  # they load torch
+    from autograder.grading import Outcome
     from autograder.judge import Settings
     from autograder.policies import PolicyJudge
     from autograder.resuming import Records
@@ -58,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--seed", type=int, help="repeat the grading that had this seed")
     grade.add_argument(
         "--fresh", action="store_true", help="grade anew what was graded by the same settings"
+    )
+    grade.add_argument(
+        "--cluster", metavar="ADDRESS", help="grade on the workers of this Dask scheduler"
     )
     grade.add_argument("--jobs", type=_positive, default=1, help="submissions at a time")
     grade.add_argument("--assignment", default="", help="the notebook that all submissions answer")
@@ -121,6 +125,8 @@ def _grade(options: argparse.Namespace) -> int:
     assignments = _load(options)
     _check_outcome(options)
     _make_folder(options.out)
+    if options.cluster:
+        return _grade_on_cluster(options, submissions, assignments)
     sandbox, grading = _start(options)
     with sandbox:
         settings = _settings(options)
@@ -128,9 +134,33 @@ def _grade(options: argparse.Namespace) -> int:
         judge = grading.Judge(sandbox, assignments, settings)
         policies = _policy_judge(options, settings.seed) if options.outcome else None
         outcome = grading.grade_all(judge, submissions, records, options.jobs, policies)
+    return _code(outcome)
+
+
+def _code(outcome: "Outcome") -> int:
     if outcome.interrupted:
         return INTERRUPTED
     return GRADER_FAILED if outcome.failures else OK
+
+
+def _grade_on_cluster(
+    options: argparse.Namespace, submissions: list[Submission], assignments: dict[str, Assignment]
+) -> int:
+    if options.outcome:
+        raise _UsageError("--outcome is judged here: give those points in a run without --cluster.")
+    if importlib.util.find_spec("distributed") is None:
+        raise _UsageError("--cluster needs Dask: pip install 'distributed>=2025.1'")
+    from autograder.cluster import ClusterError, ClusterJudge, Job, read_tests
+    from autograder.grading import grade_all
+
+    settings = _settings(options)
+    job = Job(settings, read_tests(options.tests or TESTS), options.unsafe, options.backend)
+    try:
+        judge = ClusterJudge(options.cluster, assignments, job)
+    except ClusterError as error:
+        raise _UsageError(error) from None
+    records = _records(options, settings, assignments)
+    return _code(grade_all(judge, submissions, records, max(options.jobs, judge.width())))
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
