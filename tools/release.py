@@ -28,7 +28,7 @@ from tools.source import Notebook
 MANIFEST = "release.json"
 CAPSTONE = "09"
 AS_THEY_ARE = ("LICENSE", "course.py", "environment.yml", ".gitignore", ".gitattributes")
-NOT_FOR_STUDENTS = ("dev", "instructor", "oracles")
+EXTRAS_FOR_STUDENTS = {"capstone", "lerobot", "minari"}
 LIBRARY_FILES = (".py", ".js", ".css", ".html", ".json", ".mplstyle")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
@@ -141,7 +141,7 @@ def _student_pyproject(project: Path, has_capstone: bool) -> str:
     settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
     extras = settings["project"]["optional-dependencies"]
     wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
-    for name in NOT_FOR_STUDENTS:
+    for name in set(extras) - EXTRAS_FOR_STUDENTS:
         del extras[name]
     wheel["packages"] = ["imitation_lab"]
     if not has_capstone:

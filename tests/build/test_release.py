@@ -116,7 +116,7 @@ def test_its_dependencies_are_those_of_a_student(folder):
     course = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     assert student["project"]["dependencies"] == course["project"]["dependencies"]
     assert student["build-system"] == course["build-system"]
-    assert not {"dev", "instructor", "oracles"} & set(student["project"]["optional-dependencies"])
+    assert set(student["project"]["optional-dependencies"]) == {"capstone", "lerobot", "minari"}
     wheel = student["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["imitation_lab"]
     assert all((folder / path).exists() for path in wheel["force-include"])
