@@ -4,7 +4,8 @@ import pytest
 
 from tests.grading.conftest import RIGHT
 from tests.siege.files import FILES
-from tests.siege.hostile import BY_CELLS, SHORT, Hostile
+from tests.siege.forms import Hostile
+from tests.siege.hostile import BY_CELLS, SHORT
 
 ALL = {hostile.name: hostile for hostile in BY_CELLS}
 
