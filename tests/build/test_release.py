@@ -12,6 +12,7 @@ from zipfile import ZipFile
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell
 
 from tools import release_check
@@ -181,8 +182,18 @@ def test_a_blank_notebook_runs_to_its_first_question_and_says_what_is_missing(
     assert "replace" in verdict(cells[-1]) and "..." in verdict(cells[-1])
 
 
+# Strict: whoever lets the widget compute without imitation_lab.flows must take this mark away.
+WIDGET_NEEDS_THE_ANSWER = pytest.mark.xfail(
+    raises=CellExecutionError, strict=True, reason="FollowTheFlow needs flows, which 05 asks for"
+)
+SOLVED = [
+    pytest.param(notebook, id=notebook.name, marks=[WIDGET_NEEDS_THE_ANSWER] * (notebook is LAST))
+    for notebook in RELEASED
+]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("notebook", RELEASED, ids=lambda notebook: notebook.name)
+@pytest.mark.parametrize("notebook", SOLVED)
 def test_a_solved_notebook_runs_in_a_release_and_passes_its_public_checks(
     folder, notebook, monkeypatch, tmp_path
 ):
