@@ -40,8 +40,7 @@ class Field:
         self.sandbox = sandbox
         self.assignments = load_assignments(folder / "assignments")
         self.judge = Judge(sandbox, self.assignments, Settings(seed=11, limits=LIMITS))
-        self.grade_text(self.notebook(best_constant="best_constant = lambda a: a[0]").text())
-        self._alive = self._living()  # the worker of the hints stays
+        self._alive = self._living()
 
     def notebook(self, **answers: str) -> StudentNotebook:
         notebook = StudentNotebook(self.assignments["00_sample"])
@@ -91,6 +90,7 @@ class Field:
 
     def _living(self) -> set[str]:
         """Return the processes that come from this sandbox's zygote, wherever they went."""
+        self.judge.close()  # the worker that hints come from is the judge's own
         found = set()
         for path in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
