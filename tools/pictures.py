@@ -20,6 +20,7 @@ CHOSEN = {
     "06_action_chunking": 15,
     "07_compounding_errors": 4,
     "08_interventions": 10,
+    "09_push_t": 6,
 }
 
 

@@ -62,7 +62,8 @@ def test_the_reward_is_coverage_divided_by_95_percent_and_the_documentation_says
     environment = make_environment()
     environment.reset(seed=1)
     # On this start the T covers some of the goal.
-    environment.unwrapped.block.position = (230.0, 240.0)
+    environment.unwrapped.block.angle = math.pi / 4 + 0.2
+    environment.unwrapped.block.position = (250.0, 245.0)
     _, reward, _, _, facts = environment.step(np.array([20.0, 20.0]))
     assert 0.1 < facts["coverage"] < 0.9
     assert reward == pytest.approx(facts["coverage"] / 0.95)
