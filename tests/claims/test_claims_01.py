@@ -62,10 +62,12 @@ def rate(results):
     return lambda name: pool(result.evaluations[name] for result in results).rate
 
 
+@pytest.mark.long
 def test_the_drivers_succeed(results):
     assert all(len(result.demonstrations) >= 198 for result in results)
 
 
+@pytest.mark.long
 def test_nobody_ever_asks_for_zero(results):
     for result in results:
         data = result.demonstrations
@@ -74,10 +76,12 @@ def test_nobody_ever_asks_for_zero(results):
         assert data.actions[deciding, 1].abs().min() > 0.4
 
 
+@pytest.mark.long
 def test_regression_stays_below_five_per_cent(rate):
     assert rate("regression") < 0.05
 
 
+@pytest.mark.long
 def test_regression_commands_nearly_straight_ahead_where_the_drivers_choose(results):
     for result in results:
         data, actor = result.demonstrations, result.actors["regression"]
@@ -93,24 +97,29 @@ def test_sixteen_times_the_parameters_are_what_the_notebook_says(notebook):
     assert count_parameters(large) / count_parameters(small) == pytest.approx(16, rel=0.05)
 
 
+@pytest.mark.long
 def test_the_larger_network_does_no_better(rate):
     assert rate("larger") < 0.05
 
 
+@pytest.mark.long
 def test_the_larger_network_has_a_lower_training_loss(results):
     for result in results:
         small, large = (result.runs[name].losses[-200:].mean() for name in ("regression", "larger"))
         assert large < small
 
 
+@pytest.mark.long
 def test_with_one_drivers_data_the_same_network_drives(rate):
     assert rate("one driver") > 0.95
 
 
+@pytest.mark.long
 def test_a_gaussian_with_one_action_a_step_succeeds_about_every_other_time(rate):
     assert 0.35 < rate("gaussian") < 0.65
 
 
+@pytest.mark.long
 def test_a_gaussian_with_chunks_crashes_in_more_than_three_cases_of_four(results, rate):
     crashes = [result.evaluations["chunks"].rollouts.failed.float().mean() for result in results]
     assert torch.stack(crashes).mean() > 0.75
@@ -123,6 +132,7 @@ def sides_kept(chunks):
     return float((signs == signs[:, :1]).all(dim=1).float().mean())
 
 
+@pytest.mark.long
 def test_drivers_chunks_keep_to_one_side_and_the_gaussians_do_not(results):
     for result in results:
         data, player = result.demonstrations, result.actors["chunks"]
@@ -135,14 +145,17 @@ def test_drivers_chunks_keep_to_one_side_and_the_gaussians_do_not(results):
         assert sides_kept(sampled) < 0.5
 
 
+@pytest.mark.long
 def test_wind_lets_the_same_policies_reach_the_goal_more_than_a_third_of_the_time(rate):
     assert rate("wind 0.1") > 1 / 3
 
 
+@pytest.mark.long
 def test_any_wind_helps_a_policy_that_sits_on_the_fence(rate):
     assert all(rate(f"wind {wind}") > 3 * rate("regression") for wind in (0.05, 0.1, 0.2))
 
 
+@pytest.mark.long
 def test_in_most_other_windy_episodes_the_push_comes_too_late(results):
     rollouts = [result.evaluations["wind 0.1"].rollouts for result in results]
     crashed = sum(int(rollout.failed.sum()) for rollout in rollouts)

@@ -184,22 +184,26 @@ def failing_and_driving(road):
     return rates < 0.25, rates > 0.9
 
 
+@pytest.mark.long
 def test_all_policies_have_the_same_number_of_parameters_within_two_per_cent(notebook, road):
     for players in road.actors.values():
         assert count_parameters(players[0].policy) == pytest.approx(notebook.BUDGET, rel=0.02)
 
 
+@pytest.mark.long
 def test_with_one_action_a_step_the_mixture_does_best(road):
     # Regression's rate, next to nothing, is held by notebook 1's claims.
     assert 0.33 < road.rates["gaussian"].mean() < 0.67  # 0.49 +- 0.068 a seed
     assert road.rates["mixture"].mean() > 0.75  # 0.88 +- 0.043
 
 
+@pytest.mark.long
 def test_in_chunks_the_gaussian_fails_and_the_mixture_wins_hundreds_of_episodes_in_a_thousand(road):
     assert road.rates["gaussian chunks"].mean() < 0.25  # 0.10 +- 0.026 a seed
     assert road.rates["8 far apart"].mean() > 0.5  # 0.84 +- 0.17
 
 
+@pytest.mark.long
 def test_two_components_drive_from_some_seeds_like_an_expert_and_from_others_like_a_gaussian(road):
     failing, driving = failing_and_driving(road)
     # 6 of 25 seeds failed and 18 drove: none of 60 has a probability of 0.76^60 or less.
@@ -207,6 +211,7 @@ def test_two_components_drive_from_some_seeds_like_an_expert_and_from_others_lik
     assert driving.any()
 
 
+@pytest.mark.long
 def test_ten_seeds_of_two_components_cannot_settle_a_difference_of_five_points(road):
     spread = road.rates["2 at random"].std()
     assert spread > 0.2  # 0.36 in 25 seeds; 60 seeds know it to +- 0.03
@@ -223,6 +228,7 @@ def widest_command(actor, observations):
     return float(stds.amax(dim=1).mean() * actor.action_normalizer.scale[1])
 
 
+@pytest.mark.long
 def test_in_seeds_that_fail_one_component_covers_both_sides_on_the_last_metre(road):
     failing, driving = failing_and_driving(road)
     seen = road.unseen.observations
@@ -233,6 +239,7 @@ def test_in_seeds_that_fail_one_component_covers_both_sides_on_the_last_metre(ro
     assert widths[driving].mean() < 0.3  # 0.22 +- 0.01
 
 
+@pytest.mark.long
 def test_two_to_five_of_eight_components_are_idle_at_the_fork(road):
     places = road.unseen.observations[ForkDriver(Fork()).is_deciding(road.unseen.observations)]
     counts = torch.zeros(10)
@@ -242,6 +249,7 @@ def test_two_to_five_of_eight_components_are_idle_at_the_fork(road):
     assert 2 <= counts.mean() <= 5.4  # 3.6 +- 0.9 a seed
 
 
+@pytest.mark.long
 def test_seeds_that_fail_have_on_average_the_larger_held_out_loss(road):
     failing, driving = failing_and_driving(road)
     losses = torch.zeros(len(failing))

@@ -168,14 +168,17 @@ def results(notebook):
     return {(name, road): run_road(notebook, name, road) for name in CLASSES for road in ROADS}
 
 
+@pytest.mark.long
 def test_on_the_straight_road_both_drive_above_95_per_cent(results):
     assert all(results[name, "straight"].rate > 0.95 for name in CLASSES)
 
 
+@pytest.mark.long
 def test_on_the_turned_road_independent_bins_arrive_in_about_three_of_four(results):
     assert 0.67 < results["Independent", "turned"].rate < 0.87
 
 
+@pytest.mark.long
 def test_turning_the_road_costs_the_autoregressive_policy_nothing_to_speak_of(results):
     assert results["Autoregressive", "turned"].rate > 0.95
 
@@ -192,6 +195,7 @@ def mixtures(notebook, result, index):
     return float((much | little).float().mean())
 
 
+@pytest.mark.long
 def test_more_than_a_third_of_the_independent_commands_mix_the_drivers(notebook, results):
     count = range(len(FRESH_SEEDS))
     shares = {
@@ -202,6 +206,7 @@ def test_more_than_a_third_of_the_independent_commands_mix_the_drivers(notebook,
     assert shares["Autoregressive"] < 0.1
 
 
+@pytest.mark.long
 def test_what_is_neither_drivers_in_the_autoregressive_commands_goes_straight_on(notebook, results):
     result = results["Autoregressive", "turned"]
     task = ROADS["turned"]

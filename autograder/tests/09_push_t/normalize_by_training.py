@@ -60,11 +60,11 @@ def test_normalize_by_training_does_not_look_at_what_is_held_out(normalize_by_tr
     from imitation_lab.testing import check_answered, check_close, fresh_generator
 
     generator = fresh_generator()
-    for count, dim in [(6, 4), (4, 2), (9, 5)]:
+    for count, dim, out in [(6, 4, 2), (4, 2, 1), (9, 5, 0)]:
         scales = 10.0 ** torch.linspace(-1, 2, dim)
         times = torch.randint(1, 15, (count,), generator=generator).tolist()
         episodes = [scales * torch.randn(n, dim, generator=generator) for n in times]
-        is_training = [index % 3 != 1 for index in range(count)]
+        is_training = [index % 3 != out for index in range(count)]
         # What is held out reaches further than the rest, upwards, downwards, or by very much.
         for reach in (1.5, 40.0, -40.0):
             given = [
@@ -109,6 +109,11 @@ def test_normalize_by_training_where_nothing_changes(normalize_by_training):
         check_close(result[0][0][:, 1], [0.0] * 5, hint)
         check_close(result[0][2][:, 1], [0.0], hint)
         check_close(result[0][1][:, 1], [2.5, -4.0, 0.0], "there, divide by 1.")
+        # Its neighbours change, and are normalised as ever.
+        together = torch.cat([result[0][0], result[0][2]])
+        hint = "divide by 1 in the dimension that never changes, and in no other."
+        check_close(together.amin(dim=0), [-1.0, 0.0, -1.0], hint)
+        check_close(together.amax(dim=0), [1.0, 0.0, 1.0], hint)
 
 @test_case(points=None, hidden=True,
     failure_message="However narrow or wide the range of a dimension is, it becomes -1 to 1.")
