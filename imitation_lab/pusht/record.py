@@ -44,7 +44,7 @@ def as_json(results: Iterable[Judged]) -> str:
     """Return results as text, one line for each."""
     lines = []
     for result in results:
-        facts = asdict(result) | {"coverage": [round(x, 4) for x in result.coverage.tolist()]}
+        facts = asdict(result) | {"coverage": [round(x, 6) for x in result.coverage.tolist()]}
         lines.append(json.dumps(facts))
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
