@@ -1,0 +1,1 @@
+"""The library's speed beside its peers, in the same minute: `python3 course.py bench`."""
