@@ -1357,7 +1357,7 @@ show(
 #
 # - Stanford CS 224R, *Deep reinforcement learning*, lecture on imitation learning. The lecture that this
 #   course follows.
-# - Pomerleau, *ALVINN: an autonomous land vehicle in a neural network*, NeurIPS 1988. Behaviour cloning
+# - Pomerleau, *ALVINN: an autonomous land vehicle in a neural network*, NIPS 1988. Behaviour cloning
 #   of a driver, and its troubles, long ago.
 # - Bishop, *Mixture density networks*, 1994. Why the mean of a multivalued function is not one of its
 #   values.

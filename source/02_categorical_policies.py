@@ -1964,7 +1964,7 @@ show(
 # ## References
 #
 # - Stanford CS 224R, *Deep reinforcement learning*, lecture on imitation learning.
-# - Pomerleau, *ALVINN*, NeurIPS 1988. The road follower's output was a row of units, one for each steering
+# - Pomerleau, *ALVINN: an autonomous land vehicle in a neural network*, NIPS 1988. The road follower's output was a row of units, one for each steering
 #   direction: bins, long ago.
 # - Freedman and Diaconis, *On the histogram as a density estimator*, 1981. Why the third root.
 # - Krichevsky and Trofimov, *The performance of universal encoding*, 1981. Half a count for every bin.

@@ -3143,9 +3143,9 @@ for reaction_steps in (0, 2, 4, 8):
 # %% [markdown]
 # ## References
 #
-# - S. Ross, G. Gordon, D. Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
-# - M. Kelly, C. Sidrane, K. Driggs-Campbell, M. Kochenderfer, *HG-DAgger: interactive imitation learning with human experts*, ICRA 2019, arXiv:1810.02890.
-# - K. Menda, K. Driggs-Campbell, M. Kochenderfer, *EnsembleDAgger: a Bayesian approach to safe imitation learning*, IROS 2019, arXiv:1807.08364.
-# - R. Hoque and others, *ThriftyDAgger: budget-aware novelty and risk gating for interactive imitation learning*, CoRL 2021, arXiv:2109.08273.
-# - J. A. Hanley, B. J. McNeil, *The meaning and use of the area under a receiver operating characteristic (ROC) curve*, Radiology 143, 1982.
-# - X. B. Peng, A. Kanazawa, J. Malik, P. Abbeel, S. Levine, *SFV: reinforcement learning of physical skills from videos*, SIGGRAPH Asia 2018, arXiv:1810.03599.
+# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
+# - Kelly et al., *HG-DAgger: interactive imitation learning with human experts*, ICRA 2019, arXiv:1810.02890.
+# - Menda, Driggs-Campbell and Kochenderfer, *EnsembleDAgger: a Bayesian approach to safe imitation learning*, IROS 2019, arXiv:1807.08364.
+# - Hoque et al., *ThriftyDAgger: budget-aware novelty and risk gating for interactive imitation learning*, CoRL 2021, arXiv:2109.08273.
+# - Hanley and McNeil, *The meaning and use of the area under a receiver operating characteristic (ROC) curve*, Radiology 143, 1982.
+# - Peng et al., *SFV: reinforcement learning of physical skills from videos*, SIGGRAPH Asia 2018, arXiv:1810.03599.

@@ -2571,12 +2571,12 @@ if ASK_THE_PLANNER:
 # %% [markdown]
 # ## References
 #
-# - C. Chi, S. Feng, Y. Du, Z. Xu, E. Cousineau, B. Burchfiel, S. Song, *Diffusion Policy: visuomotor policy learning via action diffusion*, RSS 2023, arXiv:2303.04137.
-# - P. Florence and others, *Implicit behavioral cloning*, CoRL 2021, arXiv:2109.00137. (Where the task of pushing a T comes from.)
-# - S. Lee and others, *Behavior generation with latent actions* (VQ-BeT), ICML 2024, arXiv:2403.03181.
-# - P. de Haan, D. Jayaraman, S. Levine, *Causal confusion in imitation learning*, NeurIPS 2019, arXiv:1905.11979.
-# - C. Wen, J. Lin, T. Darrell, D. Jayaraman, Y. Gao, *Fighting copycat agents in behavioral cloning from observation histories*, NeurIPS 2020, arXiv:2010.14876.
-# - S. Ross, G. Gordon, D. Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
-# - B. Efron, R. Tibshirani, *An introduction to the bootstrap*, Chapman and Hall, 1993.
-# - R. Agarwal and others, *Deep reinforcement learning at the edge of the statistical precipice*, NeurIPS 2021, arXiv:2108.13264.
+# - Chi et al., *Diffusion policy: visuomotor policy learning via action diffusion*, RSS 2023, arXiv:2303.04137.
+# - Florence et al., *Implicit behavioral cloning*, CoRL 2021, arXiv:2109.00137. (Where the task of pushing a T comes from.)
+# - Lee et al., *Behavior generation with latent actions* (VQ-BeT), ICML 2024, arXiv:2403.03181.
+# - de Haan, Jayaraman and Levine, *Causal confusion in imitation learning*, NeurIPS 2019, arXiv:1905.11979.
+# - Wen et al., *Fighting copycat agents in behavioral cloning from observation histories*, NeurIPS 2020, arXiv:2010.14876.
+# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
+# - Efron and Tibshirani, *An introduction to the bootstrap*, Chapman and Hall, 1993.
+# - Agarwal et al., *Deep reinforcement learning at the edge of the statistical precipice*, NeurIPS 2021, arXiv:2108.13264.
 # - `gym-pusht`: https://github.com/huggingface/gym-pusht. LeRobot's model card: https://huggingface.co/lerobot/diffusion_pusht.
