@@ -922,7 +922,7 @@ for name, cost in {"the cliff": cliff, "the way back": way_back}.items():
 # The expert is too good. It never shows what to do 8 cm off the middle, because it never is 8 cm off the middle. The cheapest remedy needs no learner at all: **push the expert**. Now and then, what the hand does is
 # not what it meant. The vehicle gets off the path, and the expert brings it back. These corrections are the lesson.
 #
-# One thing must not be learnt: the push. So the label is what the expert *meant* to do, not what was executed. (Laskey et al. (2017) call it DART. Pomerleau shifted camera images for the same reason, in 1989.)
+# One thing must not be learnt: the push. So the label is what the expert *meant* to do, not what was executed. (Laskey et al. (2017) call it DART. Pomerleau shifted camera images for the same reason, in 1990.)
 
 # %% [markdown] question="noise_injected_demonstrations" points=[1, 1, 2, 2, 1, 1]
 # ### Question 7.4 · A shaking hand, a clean label
@@ -4234,7 +4234,7 @@ for noise, done in zip(noises, learnt, strict=False):
 # ## References
 #
 # - Stanford CS 224R, *Deep reinforcement learning*, lecture on imitation learning. The four steps of DAgger, and taking full control, are the lecture's.
-# - Pomerleau, *ALVINN: an autonomous land vehicle in a neural network*, NIPS 1988. Shifted images, so that the network sees what it is like to be off the middle.
+# - Pomerleau, *Rapidly adapting artificial neural networks for autonomous navigation*, NIPS 1990. Shifted images, so that the network sees what it is like to be off the middle.
 # - Ross and Bagnell, *Efficient reductions for imitation learning*, AISTATS 2010. The bound with $T^2$.
 # - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning*, AISTATS 2011, arXiv:1011.0686. DAgger.
 # - Laskey et al., *DART: noise injection for robust imitation learning*, CoRL 2017, arXiv:1703.09327.
