@@ -31,21 +31,23 @@ NEEDS = {
     "build": "tools",
     "grade": "autograder",
     "release": "tools",
+    "solutions": "tools",
     "check": "tools",
 }
 
 HELP = """\
 python3 course.py VERB ...
 
-  lab      open JupyterLab on the notebooks; what follows goes to JupyterLab (--no-browser --port 8899)
-  test     run the tests; what follows goes to pytest (tests/house -k stamp)
-  setup    only install; --capstone adds notebook 09's Push-T, --dev the contributors' tools and
-           git hooks; --fresh starts over
-  build    write notebooks/, solutions/ and autograder/tests/ anew from source/
-  grade    grade submissions: grade SUBMISSION ... --out FOLDER
-  release  write what students get: release --until 05 --out FOLDER
-  check    what must hold before a commit: style, types, generated files in step
-  help     this text
+  lab       open JupyterLab on the notebooks; what follows goes to JupyterLab (--no-browser --port 8899)
+  test      run the tests; what follows goes to pytest (tests/house -k stamp)
+  setup     only install; --capstone adds notebook 09's Push-T, --dev the contributors' tools and
+            git hooks; --fresh starts over
+  build     write notebooks/, solutions/ and autograder/tests/ anew from source/
+  grade     grade submissions: grade SUBMISSION ... --out FOLDER
+  release   write what students get: release --until 05 --out FOLDER
+  solutions run all solved notebooks, or those named (01 05); tell time and memory of each
+  check     what must hold before a commit: style, types, generated files in step
+  help      this text
 
 Each verb first installs what is missing. That takes a minute or two once, and nothing afterwards."""
 
@@ -76,7 +78,8 @@ def main(arguments: list[str]) -> None:
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
         return print("\n".join(line for line in HELP.split("\n") if is_offered(line)))
-    verbs = {verb.__name__: verb for verb in (lab, test, setup, build, grade, release, check)}
+    known = (lab, test, setup, build, grade, release, solutions, check)
+    verbs = {verb.__name__: verb for verb in known}
     verbs = {name: verb for name, verb in verbs.items() if is_offered(f"  {name}")}
     if verb not in verbs:
         stop(f"there is no verb {verb!r}. There are: {', '.join(verbs)}, help.", status=2)
@@ -151,6 +154,12 @@ def release(arguments: list[str]) -> None:
     """Write what students get. The folder's path is relative to where the instructor stands."""
     install("instructor")
     hand_over(["-P", "-m", "tools.release", *arguments], Path.cwd())
+
+
+def solutions(arguments: list[str]) -> None:
+    """Run the solved notebooks. The folder of --out is relative to where the instructor stands."""
+    install("capstone,instructor")
+    hand_over(["-P", "-m", "tools.solutions", *arguments], Path.cwd())
 
 
 def check(arguments: list[str]) -> None:

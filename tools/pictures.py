@@ -1,14 +1,10 @@
 """The README's pictures: ``python -m tools.pictures`` runs solved notebooks and keeps their figures."""
 
 import base64
-import time
-from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-PROJECT = Path(__file__).resolve().parent.parent
+from tools.notebooks import PROJECT, SOLUTIONS, run_solved
 
 # Which of a notebook's figures stands for it, counted from zero.
 CHOSEN = {
@@ -24,23 +20,6 @@ CHOSEN = {
 }
 
 
-def read_to_run(path: Path) -> NotebookNode:
-    """Return a notebook without the cell that packs it, which would wait for a browser to save it."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if "grader.export(" not in cell.source]
-    return notebook
-
-
-def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run a notebook in a folder, and return it with its outputs.
-
-    Raises:
-        nbclient.exceptions.CellExecutionError: If a cell fails.
-    """
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}})
-    return client.execute()
-
-
 def figures(notebook: NotebookNode) -> list[bytes]:
     """Return the PNG files among a notebook's outputs, in order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -51,11 +30,9 @@ def figures(notebook: NotebookNode) -> list[bytes]:
 def main() -> None:
     """Run each chosen notebook and write its picture into ``assets/``."""
     for name, index in CHOSEN.items():
-        started = time.perf_counter()
-        path = PROJECT / "solutions" / f"{name}.ipynb"
-        notebook = run(read_to_run(path), path.parent)
+        notebook, cost = run_solved(SOLUTIONS / f"{name}.ipynb")
         (PROJECT / "assets" / f"{name}.png").write_bytes(figures(notebook)[index])
-        print(f"{name}: {time.perf_counter() - started:.0f} s")
+        print(f"{name}: {cost.seconds:.0f} s")
 
 
 if __name__ == "__main__":

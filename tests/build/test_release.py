@@ -20,7 +20,7 @@ from tools.build import PROJECT
 from tools.error import BuildError
 from tools.library import withheld
 from tools.master import INSTRUCTOR_TESTS, STUDENT_TESTS
-from tools.pictures import read_to_run, run
+from tools.notebooks import read_to_run, run
 from tools.release import MANIFEST, check, release
 from tools.release_check import KNOWN, Secrets, find_leaks, secrets_of
 from tools.rules import read_course

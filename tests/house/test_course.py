@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["lab", "test", "setup", "build", "grade", "release", "check"]
+VERBS = ["lab", "test", "setup", "build", "grade", "release", "solutions", "check"]
 
 
 # What it says ------------------------------------------------------------------------------------
@@ -150,7 +150,13 @@ def test_the_first_start_installs_and_the_second_does_not(door):
 
 @pytest.mark.parametrize(
     ("verb", "extra"),
-    [("lab", ""), ("build", "[instructor]"), ("grade", "[instructor]"), ("test", "[dev]")],
+    [
+        ("lab", ""),
+        ("build", "[instructor]"),
+        ("grade", "[instructor]"),
+        ("test", "[dev]"),
+        ("solutions", "[capstone,instructor]"),
+    ],
 )
 def test_a_verb_installs_the_extra_that_it_needs(door, verb, extra):
     door.says(verb)
@@ -441,7 +447,13 @@ def test_building_runs_the_build(door):
     assert handed_over(door, "build")[:2] == ("python -m tools.build", str(door.folder))
 
 
-@pytest.mark.parametrize("verb", ["lab", "test", "build", "grade", "check"])
+def test_the_solved_notebooks_are_kept_where_the_instructor_stands(door, tmp_path):
+    command, place, _, _ = handed_over(door, "solutions", "01", "--out", "run", cwd=tmp_path)
+    assert command == "python -P -m tools.solutions 01 --out run"
+    assert place == str(tmp_path)
+
+
+@pytest.mark.parametrize("verb", ["lab", "test", "build", "grade", "solutions", "check"])
 def test_the_exit_status_is_handed_back(door, verb):
     assert handed_over(door, verb, FAKE_STATUS="7")[-1] == 7
 

@@ -6,11 +6,10 @@ By default with short trainings; those marked `long` leave nothing out.
 from types import SimpleNamespace
 
 import pytest
-from nbformat.v4 import new_code_cell
 
-from tools.pictures import PROJECT, read_to_run, run
+from tools.notebooks import SOLUTIONS, run_solved
 
-SOLVED = sorted((PROJECT / "solutions").glob("*.ipynb"))
+SOLVED = sorted(SOLUTIONS.glob("*.ipynb"))
 LONGEST = 120  # CPU seconds: one thread trains, so an idle machine needs about as much wall time
 
 
@@ -26,12 +25,8 @@ def finished(path, fast, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMITATION_LAB_FAST", fast)
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        notebook = read_to_run(path)
-        notebook.cells.append(new_code_cell("import time; print(time.process_time())"))
-        run(notebook, path.parent)
-    clock = notebook.cells.pop()
-    seconds = float(clock.outputs[0].text)
-    return SimpleNamespace(name=path.stem, cells=notebook.cells, seconds=seconds)
+        notebook, cost = run_solved(path)
+    return SimpleNamespace(name=path.stem, cells=notebook.cells, seconds=cost.cpu_seconds)
 
 
 each_run = pytest.mark.parametrize(("path", "fast"), RUNS, scope="module")
