@@ -42,6 +42,7 @@ python3 course.py VERB ...
   test      run the tests; what follows goes to pytest (tests/house -k stamp)
   setup     only install; --capstone adds notebook 09's Push-T, --dev the contributors' tools and
             git hooks; --fresh starts over
+  doctor    look at what the notebooks need, and say what to do; it installs nothing
   build     write notebooks/, solutions/ and autograder/tests/ anew from source/
   grade     grade submissions: grade SUBMISSION ... --out FOLDER
   release   write what students get: release --until 05 --out FOLDER
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> None:
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
         return print("\n".join(line for line in HELP.split("\n") if is_offered(line)))
-    known = (lab, test, setup, build, grade, release, solutions, check)
+    known = (lab, test, setup, doctor, build, grade, release, solutions, check)
     verbs = {verb.__name__: verb for verb in known}
     verbs = {name: verb for name, verb in verbs.items() if is_offered(f"  {name}")}
     if verb not in verbs:
@@ -101,8 +102,9 @@ def lab(arguments: list[str]) -> None:
     notebooks = ROOT / "notebooks"
     if not notebooks.is_dir():
         stop("there is no folder notebooks. To write it: python3 course.py build")
-    # The environment's own kernel comes before one of the same name in the user's home folder.
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    prefer_own_kernel()
+    doctor_quickly = ["-m", "imitation_lab", "doctor", "--quick", "--faults"]
+    subprocess.call([str(environment_python()), *doctor_quickly], cwd=ROOT)
     # Jupyter turns root away, but in a container there is often nobody else.
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     root = f"--ServerApp.root_dir={notebooks}"
@@ -135,6 +137,19 @@ def setup(arguments: list[str]) -> None:
     if "--dev" in arguments:
         run([str(environment_python()), "-m", "pre_commit", "install"], "installing the git hooks")
     say("ready. Next: python3 course.py lab")
+
+
+def doctor(arguments: list[str]) -> None:
+    """Look at what the notebooks need. Nothing is installed, which might hide what is wrong."""
+    check_python()
+    if not python_version():
+        stop("nothing is installed here yet. Say: python3 course.py setup")
+    stamp = read_stamp()
+    wanted = {"folder": str(ROOT), "dependencies": dependencies(), "python": python_version()}
+    if stamp != {**stamp, **wanted}:
+        say("the installation is unfinished, or of another time. Say: python3 course.py setup")
+    prefer_own_kernel()
+    hand_over(["-m", "imitation_lab", "doctor", *arguments], ROOT)
 
 
 def build(arguments: list[str]) -> None:
@@ -188,6 +203,11 @@ def environment_python() -> Path:
 def inside_environment() -> bool:
     """Tell whether this very program runs in the environment."""
     return Path(sys.prefix).resolve() == environment().resolve()
+
+
+def prefer_own_kernel() -> None:
+    """Have the environment's kernel come before one of the same name in the user's home folder."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
 def install(extra: str, fresh: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The commands: ``python -m imitation_lab leaderboard FILE ...``."""
+"""The commands: ``python -m imitation_lab doctor``, and ``leaderboard FILE ...``."""
 
 import argparse
 import secrets
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-OK, USAGE, INTERRUPTED = 0, 2, 130
+OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(prog="python -m imitation_lab")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_leaderboard,):
+    for add in (_add_doctor, _add_leaderboard):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -32,6 +32,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _UsageError(Exception):
     """The command cannot be carried out as it was given."""
+
+
+# The doctor --------------------------------------------------------------------------------------
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="look at what the notebooks need, and say what to do",
+        description="Looks at what the notebooks need, and says what to do. Nothing is changed. "
+        "The exit code is 1 where something is broken.",
+    )
+    parser.set_defaults(command=_doctor)
+    parser.add_argument("--quick", action="store_true", help="leave out what takes seconds")
+    parser.add_argument("--faults", action="store_true", help="say nothing of what is well")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from imitation_lab.doctor import examine, report
+
+    if not options.quick:
+        print("Looking. Importing torch, the last of it, takes a few seconds.", flush=True)
+    return OK if report(examine(Path.cwd(), options.quick), options.faults) else BROKEN
 
 
 # The leaderboard ---------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def test_every_picture_and_link_of_its_readme_leads_somewhere(folder):
 def test_its_door_offers_what_works_there(folder):
     command = [sys.executable, str(folder / "course.py")]
     told = subprocess.run([*command, "help"], capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"^  (\w+) ", told, re.M) == ["lab", "setup", "help"]
+    assert re.findall(r"^  (\w+) ", told, re.M) == ["lab", "setup", "doctor", "help"]
     for arguments, said in ((["grade"], "no verb 'grade'"), (["setup", "--dev"], "for students")):
         refused = subprocess.run(
             [*command, *arguments], capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["lab", "test", "setup", "build", "grade", "release", "solutions", "check"]
+VERBS = ["lab", "test", "setup", "doctor", "build", "grade", "release", "solutions", "check"]
 
 
 # What it says ------------------------------------------------------------------------------------
@@ -406,6 +406,31 @@ def test_lab_opens_on_the_notebooks_and_passes_its_arguments_on(door):
     assert command.startswith(f"python -m jupyterlab --ServerApp.root_dir={door.folder}/notebooks")
     assert command.endswith("--no-browser --port 8899")
     assert place == f"{door.folder}/notebooks"
+
+
+def test_lab_lets_the_doctor_look_first_and_starts_whatever_he_says(door):
+    door.says("lab", FAKE_STATUS="1")
+    programs = [line for line in door.commands() if line.startswith("python -m")]
+    assert programs[-2] == "python -m imitation_lab doctor --quick --faults"
+    assert programs[-1].startswith("python -m jupyterlab")
+
+
+def test_the_doctor_installs_nothing_and_gets_its_arguments(door):
+    door.says("setup")
+    door.commands()
+    command, place, _, _ = handed_over(door, "doctor", "--quick")
+    assert (command, place) == ("python -m imitation_lab doctor --quick", str(door.folder))
+    answer = door.says("doctor")
+    assert not door.installations()
+    assert "setup" not in answer.stdout
+
+
+def test_the_doctor_says_where_nothing_or_too_little_is_installed(bare_door):
+    answer = bare_door.says("doctor")
+    assert answer.returncode == 1
+    assert "nothing is installed here yet. Say: python3 course.py setup" in answer.stderr
+    bare_door.give_environment()
+    assert "unfinished" in bare_door.says("doctor").stdout
 
 
 def test_missing_notebooks_are_told(door):

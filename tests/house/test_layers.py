@@ -48,7 +48,8 @@ RIGHT_BELOW = {
     "comparison": ["evaluation", "collection", "controller", "training", "experts", "files"],
     "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
     "pusht": ["evaluation", "controller", "training", "files"],
-    "__main__": ["pusht"],
+    "doctor": [],
+    "__main__": ["pusht", "doctor"],
     "plots": ["comparison", "horizons", "pusht", "style", "toys"],
     "widgets": ["plots", "traces"],
 }
