@@ -25,7 +25,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped; what was measured is kept")
     if arguments.quick:
-        return print("a quick look: nothing is recorded.")
+        print("a quick look: nothing is recorded.")
+        return
     report.write_readme()
     print(f"recorded in benchmarks/results/{path.name}, shown in benchmarks/README.md")
 
