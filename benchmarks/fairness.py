@@ -1,9 +1,8 @@
 """Look for false failures: `python -m benchmarks.fairness` grades what is right, and prints what fails.
 
 First notebooks in which every question has one of its listed right answers, until each of these was
-graded once; then the solutions, each grading with a seed that no other has. Grading number n has the
-seed n, and the notebook that comes next. So a failure can be repeated by its seed, and a run that was
-stopped goes on where it stopped.
+graded three times, beside others; then the solutions, each grading with a seed that no other has. Each
+failure is printed with what repeats it, and a run that was stopped tells how to go on.
 """
 
 import argparse
@@ -52,12 +51,12 @@ def solutions(first: int, count: int) -> Iterator[Grading]:
         yield Grading(name, seed, write_submission(name, {}), "the solution")
 
 
-def right_answers(seed: int) -> Iterator[Grading]:
+def right_answers(seed: int, shift: int = 0) -> Iterator[Grading]:
     """Yield gradings such that every right answer of the course is graded, all by one seed."""
     for name, notebook in course().items():
-        for number, answers in enumerate(all_right_answers(notebook)):
+        for number, answers in enumerate(all_right_answers(notebook, shift)):
             text = write_submission(name, answers)
-            yield Grading(name, seed, text, f"right answers, number {number} of each")
+            yield Grading(name, seed, text, f"right answers, number {number}, shift {shift}")
 
 
 def failures(result: Result) -> list[str]:
@@ -134,8 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Grade all that is right, and return 1 where something failed."""
     options = _parser().parse_args(arguments)
     print(f"The first seed is {options.seed}.", flush=True)
+    right = [
+        grading
+        for shift in range(options.right)
+        for grading in right_answers(options.seed + shift, shift)
+    ]
     parts = {
-        "right answers": list(right_answers(options.seed)) if options.right else [],
+        "right answers": right,
         "solutions": list(solutions(options.seed, options.gradings)),
     }
     failed = 0
@@ -145,13 +149,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{what}: {done} of {len(gradings)} gradings done, {bad} with a failure.")
             failed += bad
             if done < len(gradings):
-                done = max(0, done - options.jobs)  # those under way may have stopped out of order
-                rest = f"--seed {options.seed + done} --gradings {options.gradings - done}"
-                print(
-                    f"Stopped. To go on: {rest} --no-right" if what == "solutions" else "Stopped."
-                )
+                print(_how_to_go_on(what, options, done))
                 return 1
     return 1 if failed else 0
+
+
+def _how_to_go_on(what: str, options: argparse.Namespace, done: int) -> str:
+    if what != "solutions":
+        return "Stopped."
+    done = max(0, done - options.jobs)  # those under way may have ended out of order
+    rest = f"--seed {options.seed + done} --gradings {options.gradings - done} --right 0"
+    return f"Stopped. To go on: {rest}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,7 +169,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="gradings at a time")
     parser.add_argument("--backend", choices=BACKEND_NAMES)
     parser.add_argument(
-        "--no-right", dest="right", action="store_false", help="leave the right answers out"
+        "--right",
+        type=int,
+        default=3,
+        help="how often to grade all right answers: 0 leaves them out",
     )
     return parser
 
