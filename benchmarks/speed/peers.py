@@ -8,6 +8,7 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,10 +22,11 @@ class Peer:
 
     Args:
         process: Reads questions and writes answers, one JSON object a line.
+        words: Where all else goes that it says.
     """
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[str], words: Path) -> None:
+        self._process, self._words = process, words
 
     def ask(self, work: str, **arguments: Any) -> dict[str, float]:
         """Have the peer do some work, and return its figures: ``seconds`` and what else it tells.
@@ -53,25 +55,27 @@ def peer(module: str, *arguments: str) -> Iterator[Peer]:
         arguments: Of its command line.
     """
     command = [str(python()), "-m", f"benchmarks.speed.{module}", *arguments]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=surroundings(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Peer(process)
-    finally:
-        process.kill()
-        process.communicate()
+    with TemporaryDirectory() as folder, (Path(folder) / "words").open("w") as words:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=surroundings(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            text=True,
+        )
+        try:
+            yield Peer(process, Path(words.name))
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def surroundings() -> dict[str, str]:
     """Return a peer's environment variables: one thread, as on our side."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {**os.environ, **threads, "PYTHONWARNINGS": "ignore"}
+    return {**os.environ, **threads}
 
 
 def python() -> Path:
