@@ -8,11 +8,13 @@ share a folder, so each needs its own folder of tests, and Otter's words assume 
 import ast
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from tools import doors
 from tools.marks import blank
 from tools.source import Cell, Notebook, Question, Stretch, Test
 
@@ -28,13 +30,20 @@ INSTRUCTOR_TESTS = 'checks = Path("../autograder/tests/'
 
 _OPENING = """\
 # Run this cell first: the check cells below need it.
-from pathlib import Path
+{system}from pathlib import Path
 
-import otter
+{set_up}try:
+    import otter
+
+    from imitation_lab.doctor import look_around, look_into_zip
+except ImportError as missing:
+    raise ImportError(
+        f"{{missing}}. This kernel does not have the course, or an older one. Close Jupyter. In the "
+        "course's folder, say: python3 course.py lab."{no_set_up}
+    ) from None
 
 checks = Path("tests/{name}")
-if not checks.is_dir():
-    print("The checks of this notebook are not here. Open it in the course's folder notebooks/.")
+look_around("{name}", checks)
 grader = otter.Notebook("{name}.ipynb", tests_dir=str(checks))"""
 
 _CLOSING = """\
@@ -43,7 +52,8 @@ _CLOSING = """\
 The next cell repeats all checks of this notebook. The one after it saves the notebook and packs it into
 a zip file, `{name}_<date>.zip`, in the folder of this notebook. Hand in that file.
 
-- Keep the name of this notebook. The cell packs the file called `{name}.ipynb`.
+- Keep the name of this notebook. The cell packs the file called `{name}.ipynb`, and then tells which
+  answers it found in the zip.
 - What is packed is what was saved. If a warning says that the notebook could not be saved, save it
   yourself (Ctrl+S, on a Mac Cmd+S) and run the cell again. If the warning stays, the open notebook has
   another name: give it back its old one.
@@ -52,7 +62,15 @@ a zip file, `{name}_<date>.zip`, in the folder of this notebook. Hand in that fi
 - Hidden tests are run after you hand in. They look more closely than the checks here."""
 
 _CHECK_ALL = "grader.check_all()"
-_EXPORT = "grader.export(pdf=False, force_save=True, ignore_log=True)"
+_EXPORT = """\
+grader.export(pdf=False, force_save=True, ignore_log=True)
+look_into_zip("{name}")"""
+_EXPORT_OR_COLAB = """\
+if "google.colab" in sys.modules:
+    print("On Colab, hand in the notebook itself: File > Download > Download .ipynb.")
+else:
+    grader.export(pdf=False, force_save=True, ignore_log=True)
+    look_into_zip("{name}")"""
 
 
 def make_master(notebook: Notebook) -> NotebookNode:
@@ -72,14 +90,32 @@ def make_master(notebook: Notebook) -> NotebookNode:
 
 def with_machinery(notebook: Notebook) -> Iterator[Cell | Question | Stretch | NotebookNode]:
     """Yield the notebook's parts between the cells that start Otter and hand the work in."""
-    opening = new_code_cell(_OPENING.format(name=notebook.name), metadata=dict(_LOCKED))
+    opening = new_code_cell(_opening(notebook), metadata=dict(_LOCKED))
     first, *others = notebook.parts
-    title_first = isinstance(first, Cell) and first.kind == "markdown"
-    yield from (first, opening) if title_first else (opening, first)
+    if isinstance(first, Cell) and first.kind == "markdown":
+        yield from (_with_buttons(first, notebook), opening)
+    else:
+        yield from (opening, first)
     yield from others
     yield new_markdown_cell(_CLOSING.format(name=notebook.name), metadata=dict(_LOCKED))
     yield new_code_cell(_CHECK_ALL, metadata=dict(_LOCKED))
-    yield new_code_cell(_EXPORT, metadata=dict(_LOCKED))
+    export = _EXPORT_OR_COLAB if doors.address() else _EXPORT
+    yield new_code_cell(export.format(name=notebook.name), metadata=dict(_LOCKED))
+
+
+def _opening(notebook: Notebook) -> str:
+    address = doors.address()
+    return _OPENING.format(
+        name=notebook.name,
+        system="import sys\n" if address else "",
+        set_up=doors.SET_UP.format(address=address) + "\n" if address else "",
+        no_set_up="" if address else doors.NO_SET_UP,
+    )
+
+
+def _with_buttons(title: Cell, notebook: Notebook) -> Cell:
+    buttons = doors.buttons(notebook.name)
+    return replace(title, source=f"{title.source}\n\n{buttons}") if buttons else title
 
 
 def prompt_text(question: Question) -> str:

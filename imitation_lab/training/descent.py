@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from imitation_lab.training.memory import memory_explained
 from imitation_lab.training.settings import TrainingSettings, one_thread
 
 
@@ -67,7 +68,7 @@ def descend(
     # Not on stderr, which notebooks paint as an error.
     steps = range(settings.steps_to_run)
     bar = tqdm(steps, description, disable=not progress, unit=" steps", file=sys.stdout)
-    with bar, one_thread():
+    with bar, one_thread(), memory_explained():
         descent = _descend(list(parameters), next_losses, settings, bar)
     if descent.interrupted:
         print(f"stopped after {len(descent.losses)} of {len(steps)} steps; what was learnt is kept")

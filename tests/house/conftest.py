@@ -1,10 +1,13 @@
 """A copy of the door in a folder of its own, with tools that only write down what they were asked."""
 
+import contextlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +15,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534  # a user who owns nothing
 
 FAKE_PYTHON = """\
 #!/bin/sh
@@ -134,3 +138,35 @@ def course(bare_door: Door) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Callable[[Path, Callable[[], object]], str]:
+    """Something that does what it is given as a user who owns nothing: root can write everywhere.
+
+    It takes a folder to stand in and a function, and returns what the function prints.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can try what another user may do")
+    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)  # may be passed through
+
+    def do(place: Path, function: Callable[[], object]) -> str:
+        reading, writing = os.pipe()
+        if (child := os.fork()) == 0:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                try:
+                    os.chdir(place)
+                    os.setuid(NOBODY)
+                    function()
+                except BaseException as error:
+                    print(repr(error))
+                finally:
+                    os.write(writing, printed.getvalue().encode())
+                    os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as said:
+            return said.read()
+
+    return do

@@ -49,6 +49,7 @@ RIGHT_BELOW = {
     "horizons": ["stack", "evaluation", "collection", "training", "experts", "files"],
     "pusht": ["evaluation", "controller", "training", "files"],
     "doctor": [],
+    "colab": [],
     "__main__": ["pusht", "doctor"],
     "plots": ["comparison", "horizons", "pusht", "style", "toys"],
     "widgets": ["plots", "traces"],
