@@ -22,10 +22,10 @@ class Peer:
 
     Args:
         process: Reads questions and writes answers, one JSON object a line.
-        words: Where all else goes that it says.
+        words: Where all else goes that it says, if anywhere.
     """
 
-    def __init__(self, process: subprocess.Popen[str], words: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], words: Path | None = None) -> None:
         self._process, self._words = process, words
 
     def ask(self, work: str, **arguments: Any) -> dict[str, float]:

@@ -5,12 +5,18 @@ velocity by Euler, and diffusers' DDIM takes the diffusion policy's steps. What 
 a library spends around the network.
 """
 
+import statistics
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
+from diffusers import DDIMScheduler
+from flow_matching.solver import ODESolver
 from torch import Tensor
+from torchdiffeq import odeint
 
-from benchmarks.speed.frame import Row, Settings
+from benchmarks.speed.frame import Row, Settings, in_turns
 from imitation_lab.policies.diffusion import DiffusionPolicy
 from imitation_lab.policies.flow import FlowPolicy
 
