@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 14)
 NEWEST_FOR_CAPSTONE = (3, 13)  # no pygame is built for the next one, and Push-T draws with it
 FREE_GIGABYTES = 3  # the environment takes 1.6 with torch's CPU build; downloads come on top
-EXTRAS = ("capstone", "instructor", "dev")  # of pyproject.toml; the last one holds the others
+EXTRAS = ("capstone", "instructor", "book", "dev")  # of pyproject.toml; the last holds the others
 # Students get the course without some folders, and are not offered the verbs that need them.
 NEEDS = {
     "test": "tests",
@@ -32,6 +32,7 @@ NEEDS = {
     "grade": "autograder",
     "release": "tools",
     "solutions": "tools",
+    "book": "book",
     "check": "tools",
 }
 
@@ -47,6 +48,7 @@ python3 course.py VERB ...
   grade     grade submissions: grade SUBMISSION ... --out FOLDER
   release   write what students get: release --until 05 --out FOLDER
   solutions run all solved notebooks, or those named (01 05); tell time and memory of each
+  book      write the course as a web site: book --out FOLDER; --fast trains shortly, for trials
   check     what must hold before a commit: style, types, generated files in step
   help      this text
 
@@ -79,7 +81,7 @@ def main(arguments: list[str]) -> None:
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
         return print("\n".join(line for line in HELP.split("\n") if is_offered(line)))
-    known = (lab, test, setup, doctor, build, grade, release, solutions, check)
+    known = (lab, test, setup, doctor, build, grade, release, solutions, book, check)
     verbs = {verb.__name__: verb for verb in known}
     verbs = {name: verb for name, verb in verbs.items() if is_offered(f"  {name}")}
     if verb not in verbs:
@@ -175,6 +177,12 @@ def solutions(arguments: list[str]) -> None:
     """Run the solved notebooks. The folder of --out is relative to where the instructor stands."""
     install("capstone,instructor")
     hand_over(["-P", "-m", "tools.solutions", *arguments], Path.cwd())
+
+
+def book(arguments: list[str]) -> None:
+    """Write the course as a web site. The folder of --out is relative to where the instructor stands."""
+    install("book")
+    hand_over(["-P", "-m", "tools.book", *arguments], Path.cwd())
 
 
 def check(arguments: list[str]) -> None:

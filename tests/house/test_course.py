@@ -156,6 +156,7 @@ def test_the_first_start_installs_and_the_second_does_not(door):
         ("grade", "[instructor]"),
         ("test", "[dev]"),
         ("solutions", "[capstone,instructor]"),
+        ("book", "[book]"),
     ],
 )
 def test_a_verb_installs_the_extra_that_it_needs(door, verb, extra):
@@ -475,6 +476,12 @@ def test_building_runs_the_build(door):
 def test_the_solved_notebooks_are_kept_where_the_instructor_stands(door, tmp_path):
     command, place, _, _ = handed_over(door, "solutions", "01", "--out", "run", cwd=tmp_path)
     assert command == "python -P -m tools.solutions 01 --out run"
+    assert place == str(tmp_path)
+
+
+def test_the_book_is_written_where_the_instructor_stands(door, tmp_path):
+    command, place, _, _ = handed_over(door, "book", "--out", "site", cwd=tmp_path)
+    assert command == "python -P -m tools.book --out site"
     assert place == str(tmp_path)
 
 
