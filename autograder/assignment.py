@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from autograder.variants import Constant, Variant
+
 TESTS = Path(__file__).parent / "tests"
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCHEMA = 1
@@ -95,6 +97,7 @@ class Assignment:
         cells: Its code cells.
         questions: Its questions, in order.
         texts: Its markdown cells, as far as the student's notebook lies beside the assignment.
+        variant: The constants that may differ between students, if there are any.
     """
 
     notebook: str
@@ -102,6 +105,7 @@ class Assignment:
     cells: tuple[PristineCell, ...]
     questions: tuple[Question, ...]
     texts: tuple[str, ...] = ()
+    variant: Variant | None = None
 
     @cached_property
     def points(self) -> float:
@@ -157,7 +161,14 @@ def load_assignment(folder: Path) -> Assignment:
         ),
         questions=tuple(_load_question(folder, question) for question in data["questions"]),
         texts=_load_texts(NOTEBOOKS / f"{data['notebook']}.ipynb"),
+        variant=_load_variant(data.get("variant")),
     )
+
+
+def _load_variant(data: dict[str, Any] | None) -> Variant | None:
+    if data is None:
+        return None
+    return Variant(data["cell"], tuple(map(Constant.from_json, data["constants"])))
 
 
 def _load_texts(path: Path) -> tuple[str, ...]:

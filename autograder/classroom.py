@@ -108,6 +108,8 @@ def _reasons(result: Result, median: float) -> list[str]:
     reasons = [] if result.status == OK else [f"ended with the status {result.status}"]
     if result.seconds > _SLOW * max(median, 1.0):
         reasons.append(f"took {result.seconds:.1f} s, where the median is {median:.1f} s")
+    if made_for := (result.variant or {}).get("made_for"):
+        reasons.append(f"the notebook was made for {', '.join(made_for)}")
     graded = result.assignment.graded if result.assignment else ()
     if upside_down := [question.name for question in graded if _is_upside_down(question, result)]:
         reasons.append(

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
 from autograder.limits import Limits
 from autograder.papers import add_papers
+from autograder.roster import RosterError, read_ids, read_roster
 from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
 from autograder.submissions import Submission, count_others, find_submissions
+from autograder.variants import check_seed
+from autograder.whose import Dealer, most_are_strange, with_owners
 
 if TYPE_CHECKING:  # they load torch
     from autograder.grading import Outcome
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument(
         "--unsafe", action="store_true", help="run submissions without walls, with your own rights"
     )
+    _add_variant(grade)
     _add_outcome(grade)
     limits = grade.add_argument_group("limits of one submission")
     for name, value in Limits().as_dict().items():
@@ -93,6 +97,16 @@ def _add_gradescope(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     zipped.add_argument("notebook", metavar="NOTEBOOK", help="such as 01_the_mean_is_not_an_action")
     zipped.add_argument("--out", required=True, type=Path, metavar="FILE.zip")
     zipped.add_argument("--tests", type=Path, default=TESTS, metavar="DIR")
+
+
+def _add_variant(grade: argparse.ArgumentParser) -> None:
+    variant = grade.add_argument_group(
+        "constants that differ from student to student, as `release --variant-seed` made them"
+    )
+    variant.add_argument("--variant-seed", metavar="TEXT", help="the release's secret")
+    variant.add_argument(
+        "--roster", type=Path, metavar="CSV", help="Canvas's gradebook, or Gradescope's roster"
+    )
 
 
 def _add_outcome(grade: argparse.ArgumentParser) -> None:
@@ -121,15 +135,15 @@ def _positive(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    submissions = _find(options)
+    submissions, dealer = _deal(options, _find(options))
     assignments = _load(options)
     _check_outcome(options)
     _make_folder(options.out)
     if options.cluster:
-        return _grade_on_cluster(options, submissions, assignments)
+        return _grade_on_cluster(options, submissions, assignments, dealer)
     sandbox, grading = _start(options)
     with sandbox:
-        settings = _settings(options)
+        settings = _settings(options, dealer)
         records = _records(options, settings, assignments)
         judge = grading.Judge(sandbox, assignments, settings)
         policies = _policy_judge(options, settings.seed) if options.outcome else None
@@ -138,13 +152,18 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _code(outcome: "Outcome") -> int:
+    if most_are_strange([result.variant for result in outcome.results if result.variant]):
+        print("Most notebooks hold other constants than these: is the variant seed the release's?")
     if outcome.interrupted:
         return INTERRUPTED
     return GRADER_FAILED if outcome.failures else OK
 
 
 def _grade_on_cluster(
-    options: argparse.Namespace, submissions: list[Submission], assignments: dict[str, Assignment]
+    options: argparse.Namespace,
+    submissions: list[Submission],
+    assignments: dict[str, Assignment],
+    dealer: Dealer | None,
 ) -> int:
     if options.outcome:
         raise _UsageError("--outcome is judged here: give those points in a run without --cluster.")
@@ -153,7 +172,7 @@ def _grade_on_cluster(
     from autograder.cluster import ClusterError, ClusterJudge, Job, read_tests
     from autograder.grading import grade_all
 
-    settings = _settings(options)
+    settings = _settings(options, dealer)
     job = Job(settings, read_tests(options.tests or TESTS), options.unsafe, options.backend)
     try:
         judge = ClusterJudge(options.cluster, assignments, job)
@@ -163,13 +182,13 @@ def _grade_on_cluster(
     return _code(grade_all(judge, submissions, records, max(options.jobs, judge.width())))
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
+def _settings(options: argparse.Namespace, dealer: Dealer | None) -> "Settings":
     from autograder.judge import Settings
     from autograder.resuming import choose_seed
 
     limits = Limits(**{name: getattr(options, name) for name in Limits().as_dict()})
     seed = choose_seed(options.out, options.seed, options.fresh)
-    return Settings(seed, limits, options.assignment)
+    return Settings(seed, limits, options.assignment, dealer)
 
 
 def _records(
@@ -200,6 +219,22 @@ def _find(options: argparse.Namespace) -> list[Submission]:
         endings = ", ".join(ending for ending, _ in others.most_common(5))
         print(f"Not looked at: {others.total()} files ({endings}).")
     return submissions
+
+
+def _deal(
+    options: argparse.Namespace, submissions: list[Submission]
+) -> tuple[list[Submission], Dealer | None]:
+    """Return the submissions with their owners, and who knows each student's constants."""
+    if options.variant_seed is None and options.roster is None:
+        return submissions, None
+    if options.variant_seed is None or options.roster is None:
+        raise _UsageError("--variant-seed and --roster go together: give those of the release.")
+    try:
+        check_seed(options.variant_seed)
+        owned = with_owners(submissions, read_roster(options.roster))
+        return owned, Dealer(options.variant_seed, tuple(read_ids(options.roster)))
+    except (RosterError, ValueError) as error:
+        raise _UsageError(error) from None
 
 
 def _load(options: argparse.Namespace) -> dict[str, Assignment]:

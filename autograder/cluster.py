@@ -88,7 +88,9 @@ class JudgePlugin(WorkerPlugin):
             return load_assignments(Path(folder))
 
 
-def grade_there(plugin: str, name: str, file: str, content: bytes | None) -> tuple[str, float]:
+def grade_there(
+    plugin: str, name: str, file: str, content: bytes | None, student: str = ""
+) -> tuple[str, float]:
     """Grade a submission in a worker; return ``results.json`` as text, and the seconds it took.
 
     Args:
@@ -96,6 +98,7 @@ def grade_there(plugin: str, name: str, file: str, content: bytes | None) -> tup
         name: The submission's.
         file: The file's name.
         content: What is in it. None: it cannot be read.
+        student: Whose it is, where that is known.
     """
     own: Any = get_worker().plugins[plugin]
     judge: Judge = own.judge()
@@ -103,7 +106,7 @@ def grade_there(plugin: str, name: str, file: str, content: bytes | None) -> tup
         path = Path(folder) / file
         if content is not None:
             path.write_bytes(content)
-        result = judge.grade(Submission(name, path))
+        result = judge.grade(Submission(name, path, student))
     return json.dumps(result.as_gradescope()), result.seconds
 
 
@@ -157,9 +160,8 @@ class ClusterJudge:
             ClusterError: If the grading was stopped.
         """
         path, name = submission.path, submission.name
-        task = self._client.submit(
-            grade_there, self._plugin.name, name, path.name, _read(path), pure=False
-        )
+        given = (name, path.name, _read(path), submission.student)
+        task = self._client.submit(grade_there, self._plugin.name, *given, pure=False)
         try:
             text, seconds = task.result()
         except _CANCELLED:

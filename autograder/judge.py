@@ -18,6 +18,7 @@ from autograder.selection import ANSWER, ANSWERED, PRISTINE, Plan, identify, mak
 from autograder.session import MALFORMED, OK, TIMEOUT, Call, Session, WorkerLostError
 from autograder.similarity import TreeReader
 from autograder.submissions import MalformedError, Submission, read_notebook
+from autograder.whose import Dealer
 from imitation_lab.testing import grading_seed
 
 _MORE_TRIES = (1, 2)
@@ -31,11 +32,13 @@ class Settings:
         seed: The grading seed. The same seed gives the same tests.
         limits: What each submission may use.
         assignment: The assignment that all answer, or empty: each is then asked.
+        dealer: Who knows the constants of each student's notebook, if they differ.
     """
 
     seed: int
     limits: Limits
     assignment: str = ""
+    dealer: Dealer | None = None
 
 
 class Judge:
@@ -105,7 +108,12 @@ class Judge:
         if assignment is None:
             known = ", ".join(self._assignments)
             raise MalformedError(f"The notebook answers none of the questions of {known}.")
-        return assignment, make_plan(assignment, notebook, names)
+        handed_out = assignment
+        if dealer := self._settings.dealer:
+            handed_out, hand = dealer.deal(assignment, notebook, submission.student)
+            result.notes += hand.notes if hand else []
+            result.variant = hand.as_json() if hand else None
+        return assignment, make_plan(handed_out, notebook, names)
 
     def _environment(self) -> dict[str, Any]:
         return {

@@ -27,6 +27,7 @@ from autograder.results import (
 )
 from autograder.selection import written_figures
 from autograder.submissions import MalformedError, read_notebook
+from autograder.whose import NOTEBOOK
 
 FOLDER, TABLE = "manual", "points.csv"
 COLUMNS = ("question", "name", "points", "max_points", "comment")
@@ -119,7 +120,12 @@ def _render_page(assignment: Assignment, question: Question, results: Sequence[R
             prompt=_prompt(assignment, question),
             solution=_solution(assignment, question),
             answers=[
-                (result.name, result.written[question.name], _figures(question, result))
+                (
+                    result.name,
+                    result.written[question.name],
+                    _figures(question, result),
+                    _constants(result),
+                )
                 for result in answered
             ],
             alike=_same_texts(question, answered),
@@ -135,6 +141,14 @@ def _figures(question: Question, result: Result) -> tuple[str, ...]:
         return written_figures(question, read_notebook(Path(result.file)))
     except MalformedError:
         return ()
+
+
+def _constants(result: Result) -> str:
+    """Return the student's constants, which the answer may speak of."""
+    variant = result.variant or {"values": {}}
+    constants = ", ".join(f"{name} = {value!r}" for name, value in variant["values"].items())
+    doubt = " (whose notebook it is, it says itself)" if variant.get("known_by") == NOTEBOOK else ""
+    return constants + doubt
 
 
 def _same_texts(question: Question, results: Sequence[Result]) -> list[list[str]]:

@@ -51,11 +51,11 @@ def _explained(command: Callable[[argparse.Namespace], int]) -> Callable[..., in
     def explained(options: argparse.Namespace) -> int:
         from autograder.manual import ManualError
         from autograder.restoring import RestoreError
-        from autograder.uploads import UploadError
+        from autograder.roster import RosterError
 
         try:
             return command(options)
-        except (AssignmentError, ManualError, RestoreError, UploadError) as error:
+        except (AssignmentError, ManualError, RestoreError, RosterError) as error:
             print(f"autograder: {error}", file=sys.stderr)
             return USAGE
 
@@ -91,7 +91,8 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _upload(options: argparse.Namespace) -> int:
-    from autograder.uploads import read_roster, write_uploads
+    from autograder.roster import read_roster
+    from autograder.uploads import write_uploads
 
     page = write_uploads(_restore(options), read_roster(options.roster), options.to, options.out)
     print(f"Read {page} first: it tells what is in the table, and what is not.")

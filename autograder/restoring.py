@@ -18,7 +18,7 @@ from autograder.results import (
 )
 
 RECORD = "grading.json"  # beside results.json, whose bytes follow from the submission and the seed
-_AS_THEY_ARE = ("hints", "written", "cells", "notes")
+_AS_THEY_ARE = ("hints", "written", "cells", "notes", "variant")
 
 
 class RestoreError(Exception):

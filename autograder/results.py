@@ -141,6 +141,7 @@ class Result:
         trees: The syntax trees of what was answered, by the question's name.
         cells: What happened in the cells that have something to tell.
         notes: How the submission was read.
+        variant: The student's constants, where they differ between students (``whose.Hand``).
         seconds: How long grading it took.
         environment: The seed, the sandbox, the limits and the versions.
     """
@@ -158,6 +159,7 @@ class Result:
     trees: dict[str, Tree] = field(default_factory=dict)
     cells: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    variant: dict[str, Any] | None = None
     seconds: float = 0.0
     environment: dict[str, Any] = field(default_factory=dict)
 
@@ -223,6 +225,7 @@ class Result:
                 "trees": {name: astuple(tree) for name, tree in self.trees.items()},
                 "cells": self.cells,
                 "notes": self.notes,
+                "variant": self.variant,
                 **self.environment,
             },
         }

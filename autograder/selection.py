@@ -119,6 +119,7 @@ class _Planner:
         self._known = [
             self._pristine.get(cell.id) or by_text.get(_normal(cell.source)) for cell in self._cells
         ]
+        self._variant = assignment.variant.cell if assignment.variant else None
         self.notes: list[str] = []
 
     def choose(self, question: Question) -> int | None:
@@ -154,10 +155,15 @@ class _Planner:
         return BLANK if self._is_untouched(index) else ANSWERED
 
     def order(self, answers: dict[str, int | None]) -> list[Step]:
-        """Return the steps: pristine places in their order, and after each what followed it."""
+        """Return the steps: pristine places in their order, and after each what followed it.
+
+        A changed form of the variant cell comes before the variant cell: it may hold an import, but
+        the constants are the grader's.
+        """
         followers = self._followers(set(answers.values()))
         steps = followers.pop(None, [])
         for cell in self._assignment.cells:
+            steps += followers.pop(_before(cell.id), [])
             if cell.question in answers:
                 steps += self._answer_steps(cell, answers)
             elif cell.run:
@@ -173,7 +179,10 @@ class _Planner:
         return [Step(f"the answer to {place.question}", self._cells[index].source, ANSWER, keep)]
 
     def _followers(self, chosen: set[int | None]) -> dict[str | None, list[Step]]:
-        """Return the student's other cells, by the pristine cell that they stand behind."""
+        """Return the student's other cells, by the pristine cell that they stand behind.
+
+        A changed variant cell stands before the pristine one.
+        """
         followers: dict[str | None, list[Step]] = {}
         anchor: str | None = None
         for index, (cell, known) in enumerate(zip(self._cells, self._known, strict=True)):
@@ -181,7 +190,9 @@ class _Planner:
                 anchor = known.id
             step = None if index in chosen else self._other_step(index, cell, known)
             if step:
-                followers.setdefault(anchor, []).append(step)
+                is_variant = known is not None and known.id == self._variant
+                place = _before(str(self._variant)) if is_variant else anchor
+                followers.setdefault(place, []).append(step)
         return followers
 
     def _other_step(self, index: int, cell: Cell, known: PristineCell | None) -> Step | None:
@@ -202,6 +213,10 @@ class _Planner:
     def _is_untouched(self, index: int) -> bool:
         known = self._known[index]
         return known is not None and _normal(known.source) == _normal(self._cells[index].source)
+
+
+def _before(cell_id: str) -> str:
+    return f"before {cell_id}"
 
 
 def _written_answers(assignment: Assignment, notebook: Notebook) -> dict[str, str]:

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -54,11 +54,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as the student handed it in, with remarks on how it was read."""
+    """A notebook as the student handed it in, with remarks on how it was read.
+
+    Attributes:
+        cells: Its cells.
+        claims: The notebook of the course that it says to be, or empty.
+        notes: The remarks.
+        student: For whom it says that it was made, or empty.
+    """
 
     cells: tuple[Cell, ...]
     claims: str = ""
     notes: tuple[str, ...] = ()
+    student: str = ""
 
     @property
     def code(self) -> tuple[Cell, ...]:
@@ -68,10 +76,11 @@ class Notebook:
 
 @dataclass(frozen=True)
 class Submission:
-    """A file to grade, and the name that its result will have."""
+    """A file to grade, the name that its result will have, and whose it is, where that is known."""
 
     name: str
     path: Path
+    student: str = ""
 
 
 def find_submissions(paths: Sequence[Path]) -> list[Submission]:
@@ -219,7 +228,7 @@ def _choose_member(archive: zipfile.ZipFile) -> Notebook:
     notes = chosen.notes
     if len(members) > 1:
         notes += (f"The zip file holds {len(members)} notebooks; {name} was graded.",)
-    return Notebook(chosen.cells, chosen.claims, notes)
+    return replace(chosen, notes=notes)
 
 
 def _is_notebook(member: zipfile.ZipInfo) -> bool:
@@ -260,8 +269,9 @@ def parse_notebook(data: bytes) -> Notebook:
     language = _dict(metadata.get("kernelspec")).get("language", "python")
     if language != "python":
         notes.append(f"The notebook's kernel is for {str(language)[:40]}; it was run as Python.")
-    claims = _dict(metadata.get("imitation_lab")).get("notebook")
-    return Notebook(tuple(cells), claims if isinstance(claims, str) else "", tuple(notes))
+    course = _dict(metadata.get("imitation_lab"))
+    claims, student = (_text(course.get(name)) for name in ("notebook", "student"))
+    return Notebook(tuple(cells), claims, tuple(notes), student)
 
 
 def _parse_cell(data: Any) -> Cell | None:
@@ -287,6 +297,10 @@ def _figures(attachments: Any) -> Iterator[str]:
         for kind, content in _dict(attachment).items():
             if kind in _PICTURES and isinstance(content, str) and _BASE64.fullmatch(content):
                 yield f"data:{kind};base64,{''.join(content.split())}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _dict(value: Any) -> dict[str, Any]:

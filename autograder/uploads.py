@@ -1,8 +1,6 @@
 """Grades in the form that Canvas and Gradescope take, for the students of a roster.
 
-A roster is what these services give: Canvas's exported gradebook, Gradescope's downloaded roster. A
-submission belongs to the student whose number, login or email address its name is, or its folder's,
-or, for a file that came from Canvas, whose number stands in its name.
+Which submission is whose is told by ``autograder.roster``.
 """
 
 import csv
@@ -16,19 +14,11 @@ from pathlib import Path
 
 from autograder.report import templates
 from autograder.results import Result, harmless, write_text
+from autograder.roster import KEYS, Student, keys_of, owners
 
 CANVAS, GRADESCOPE = "canvas", "gradescope"
-# lovelaceada_LATE_12345_67890_notebook: the student's number, then the file's.
-_FROM_CANVAS = re.compile(r"[^_]*(?:_LATE)?_(\d+)_\d+_")
 _CANVAS_COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 _NAMES = ("Student", "Name", "Full Name", "First Name", "Last Name")
-_KEYS = ("ID", "SIS User ID", "SIS Login ID", "SID", "Student ID", "Email", "Email Address")
-
-Student = Mapping[str, str]
-
-
-class UploadError(Exception):
-    """A roster that cannot be used. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,60 +34,19 @@ class Match:
     strangers: list[Result]
 
 
-def read_roster(path: Path) -> list[Student]:
-    """Read a roster.
-
-    Raises:
-        UploadError: If no column tells students apart.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UploadError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UploadError(f"{path} is not UTF-8: download it anew.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    if not set(_KEYS).intersection(reader.fieldnames or ()):
-        raise UploadError(
-            f"{path} has none of the columns {', '.join(_KEYS)}: give Canvas's exported gradebook or "
-            "Gradescope's downloaded roster."
-        )
-    lines = [
-        {name: (line[name] or "").strip() for name in reader.fieldnames or ()} for line in reader
-    ]
-    # Canvas writes lines of its own: the points, and which columns it will not take back.
-    return [line for line in lines if any(line.get(key) for key in _KEYS)]
-
-
 def match(results: Sequence[Result], roster: Sequence[Student]) -> Match:
     """Return which submission is whose."""
-    owners = _owners(roster)
+    places = owners(roster)
     found: dict[int, list[Result]] = defaultdict(list)
     strangers = []
     for result in results:
-        number = next((owners[key] for key in _keys(result) if key in owners), None)
+        keys = keys_of(result.name, result.file)
+        number = next((places[key] for key in keys if key in places), None)
         if number is None:
             strangers.append(result)
         else:
             found[number].append(result)
     return Match(dict(found), strangers)
-
-
-def _keys(result: Result) -> list[str]:
-    if from_canvas := _FROM_CANVAS.match(result.name):
-        return [from_canvas[1]]
-    return [result.name.casefold(), Path(result.file).parent.name.casefold()]
-
-
-def _owners(roster: Sequence[Student]) -> dict[str, int]:
-    """Return the student of every key that only one has."""
-    owners: dict[str, set[int]] = defaultdict(set)
-    for number, student in enumerate(roster):
-        for key in _KEYS:
-            value = student.get(key, "").casefold()
-            owners[value].add(number)
-            owners[value.partition("@")[0]].add(number)
-    return {key: min(those) for key, those in owners.items() if key and len(those) == 1}
 
 
 @dataclass(frozen=True)
@@ -179,7 +128,7 @@ def _gradescope_table(
 ) -> list[list[str]]:
     """Return the roster's columns, then two per notebook, as in Gradescope's own exports."""
     known = list(roster[0]) if roster else []
-    columns = [column for column in (*_NAMES, *_KEYS) if column in known]
+    columns = [column for column in (*_NAMES, *KEYS) if column in known]
     titles = [
         column
         for result in notebooks.values()
@@ -254,5 +203,5 @@ def _render(
 
 
 def _name(student: Student) -> str:
-    parts = [student[column] for column in (*_NAMES, *_KEYS) if student.get(column)]
+    parts = [student[column] for column in (*_NAMES, *KEYS) if student.get(column)]
     return " ".join(parts[:2])

@@ -60,6 +60,10 @@ from imitation_lab.widgets import DragTheModes
 use_course_style()
 device = best_device()
 
+# %% tags=["variant"]
+SEED = 0  # of the demonstrations  # VARIANT 0..9999
+HAND_NOISE = 0.03  # m/s: how much the drivers' hands shake  # VARIANT 0.02, 0.03, 0.04
+
 # %% [markdown]
 # ## The words
 #
@@ -92,8 +96,8 @@ device = best_device()
 
 # %% tags=["train"]
 task = Fork()
-drivers = {side: NoisyActor(ForkDriver(task, (side,)), noise=0.03) for side in ("left", "right")}
-demonstrations = demonstrate(task, drivers, 100, torch.Generator().manual_seed(0))
+drivers = {side: NoisyActor(ForkDriver(task, (side,)), HAND_NOISE) for side in ("left", "right")}
+demonstrations = demonstrate(task, drivers, 100, torch.Generator().manual_seed(SEED))
 one_driver = demonstrations.by_driver("left")
 print(f"{len(demonstrations)} demonstrations, {demonstrations.num_actions} actions")
 

@@ -63,6 +63,10 @@ from imitation_lab.widgets import ChooseTheBins
 use_course_style()
 device = best_device()
 
+# %% tags=["variant"]
+SEED = 0  # of the actions and demonstrations  # VARIANT 0..9999
+HAND_NOISE = 0.03  # m/s: how much the drivers' hands shake  # VARIANT 0.02, 0.03, 0.04
+
 # %% [markdown]
 # ## From a number to a bin
 #
@@ -442,7 +446,7 @@ def undiscretize__by_a_table(indices, low, high, num_bins):
 
 # %% tags=["train"]
 toy = three_lanes()
-actions = toy.sample(2000, torch.Generator().manual_seed(0)).squeeze(1)
+actions = toy.sample(2000, torch.Generator().manual_seed(SEED)).squeeze(1)
 figure, panels = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
 for axes, limit in zip(panels, (1.5, 0.6), strict=True):
     indices = discretize(actions, -limit, limit, 31)
@@ -1740,8 +1744,8 @@ def initial_weights(seed):
 
 # %% tags=["train"]
 task = Fork()
-drivers = {side: NoisyActor(ForkDriver(task, (side,)), noise=0.03) for side in ("left", "right")}
-demonstrations = demonstrate(task, drivers, 100, torch.Generator().manual_seed(0))
+drivers = {side: NoisyActor(ForkDriver(task, (side,)), HAND_NOISE) for side in ("left", "right")}
+demonstrations = demonstrate(task, drivers, 100, torch.Generator().manual_seed(SEED))
 regression = train_actors(
     lambda seed: RegressionPolicy(8, 2, width=64, generator=initial_weights(seed)),
     demonstrations,

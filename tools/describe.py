@@ -24,6 +24,7 @@ def describe(notebook: Notebook, cells: list[NotebookNode]) -> dict[str, Any]:
         "notebook": notebook.name,
         "title": notebook.title,
         "cells": [_describe_cell(cell) for cell in cells if cell.cell_type == "code"],
+        "variant": _describe_variant(notebook, cells),
         "questions": [
             _describe_question(question, answers[question.name]) for question in notebook.questions
         ],
@@ -48,6 +49,15 @@ def _describe_cell(cell: NotebookNode) -> dict[str, Any]:
         "run": note.get("run", False),
         "question": note.get("question"),
     }
+
+
+def _describe_variant(notebook: Notebook, cells: list[NotebookNode]) -> dict[str, Any] | None:
+    """Return the constants that may differ between students, and the cell that holds them."""
+    found = [cell.id for cell in cells if cell.metadata.get(NOTE, {}).get("variant")]
+    if not found:
+        return None
+    constants = [constant.as_json() for cell in notebook.cells for constant in cell.constants]
+    return {"cell": found[0], "constants": constants}
 
 
 def _describe_question(question: Question, cell: str) -> dict[str, Any]:

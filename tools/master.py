@@ -136,7 +136,8 @@ def stretch_text(stretch: Stretch) -> str:
 
 
 def _ordinary(cell: Cell) -> NotebookNode:
-    return _new_cell(cell, {"run": cell.tag != "train"})
+    variant = {"variant": True} if cell.constants else {}
+    return _new_cell(cell, {"run": cell.tag != "train", **variant})
 
 
 def _stretch(stretch: Stretch) -> Iterator[NotebookNode]:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -52,13 +52,13 @@ def release(until: str, out: Path, project: Path = PROJECT) -> Path:
             something that they must not have.
     """
     notebooks = read_course(project / "source")
-    last = _last(notebooks, until)
-    old = _files_of_an_earlier_release(out)
+    last = find_last(notebooks, until)
+    old = files_of_an_earlier_release(out)
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         staging = Path(folder)
         collect(staging, notebooks, last, project)
         check(staging, notebooks, last)
-        _replace(out, old, staging)
+        replace_release(out, old, staging)
         return _write_zip(out)
 
 
@@ -94,7 +94,12 @@ def check(staging: Path, notebooks: tuple[Notebook, ...], last: Notebook) -> Non
         raise BuildError(f"release until {last.name}", problem + listed, remedy)
 
 
-def _last(notebooks: tuple[Notebook, ...], until: str) -> Notebook:
+def find_last(notebooks: Sequence[Notebook], until: str) -> Notebook:
+    """Return the last notebook of a release.
+
+    Raises:
+        BuildError: If none, or more than one, has a name that begins so.
+    """
     found = [notebook for notebook in notebooks if until and notebook.name.startswith(until)]
     if len(found) != 1:
         names = ", ".join(notebook.name for notebook in notebooks)
@@ -198,7 +203,7 @@ def _names(folder: Path) -> list[str]:
 # Where it goes -----------------------------------------------------------------------------------
 
 
-def _files_of_an_earlier_release(out: Path) -> list[Path]:
+def files_of_an_earlier_release(out: Path) -> list[Path]:
     """Return what an earlier release wrote into a folder.
 
     Raises:
@@ -216,12 +221,26 @@ def _files_of_an_earlier_release(out: Path) -> list[Path]:
     return []
 
 
-def _replace(out: Path, old: Sequence[Path], staging: Path) -> None:
+def replace_release(
+    out: Path, old: Sequence[Path], staging: Path, own: Mapping[str, str] | None = None
+) -> None:
+    """Put a release into its folder.
+
+    Args:
+        out: The folder.
+        old: What an earlier release left there.
+        staging: The release.
+        own: Texts that take the place of some of its files, by their names.
+    """
     for path in old:
         path.unlink(missing_ok=True)
-    for name in _names(staging):
+    # The list of files comes first: by it, whoever was interrupted here may begin anew.
+    for name in sorted(_names(staging), key=lambda name: name != MANIFEST):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(staging / name, out / name)
+        if own and name in own:
+            _write(out / name, own[name])
+        else:
+            shutil.copy(staging / name, out / name)
 
 
 def _write_zip(out: Path) -> Path:
@@ -229,13 +248,18 @@ def _write_zip(out: Path) -> Path:
     names = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["files"]
     path = out.with_name(f"{out.name}.zip")
     with ZipFile(path, "w") as archive:
-        for name in sorted([*names, MANIFEST]):
-            entry = ZipInfo(f"imitation-lab/{name}", _EPOCH)
-            entry.compress_type = ZIP_DEFLATED
-            entry.create_system = 3  # or it would name the system that wrote it
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, (out / name).read_bytes())
+        add_to_zip(archive, {name: (out / name).read_bytes() for name in [*names, MANIFEST]})
     return path
+
+
+def add_to_zip(archive: ZipFile, files: Mapping[str, bytes]) -> None:
+    """Add files to a release's zip, sorted by their names."""
+    for name, content in sorted(files.items()):
+        entry = ZipInfo(f"imitation-lab/{name}", _EPOCH)
+        entry.compress_type = ZIP_DEFLATED
+        entry.create_system = 3  # or it would name the system that wrote it
+        entry.external_attr = 0o644 << 16
+        archive.writestr(entry, content)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,13 +267,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="course.py release", description=__doc__)
     parser.add_argument("--until", required=True, metavar="NN", help="the last notebook, as 05")
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the release")
+    parser.add_argument(
+        "--variant-seed", metavar="TEXT",
+        help="a secret of yours: each student gets a release with constants of their own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--roster", type=Path, metavar="CSV", help="Canvas's gradebook, or Gradescope's roster"
+    )
     options = parser.parse_args(arguments)
+    if (options.variant_seed is None) != (options.roster is None):
+        parser.error("--variant-seed and --roster go together")
     try:
+        if options.variant_seed is not None:
+            return _release_variants(options)
         archive = release(options.until, options.out.resolve())
     except BuildError as error:
         print(f"No release. {error}", file=sys.stderr)
         return 1
     print(f"For git: {options.out}\nFor download: {archive}")
+    return 0
+
+
+def _release_variants(options: argparse.Namespace) -> int:
+    from tools.release_variants import release_variants  # which needs this module
+
+    out = options.out.resolve()
+    zips = release_variants(options.until, out, options.variant_seed, options.roster)
+    print(f"{len(zips)} releases, a folder and a zip for each student: {options.out}")
+    print("Keep the variant seed and the roster: grading needs both.")
     return 0
 
 

@@ -44,6 +44,7 @@ def _check_notebook(notebook: Notebook) -> None:
             check_marks(part)
             if part.kind == "code":
                 _check_names(part)
+    _check_variant(notebook)
     _check_parameters(notebook)
 
 
@@ -135,6 +136,19 @@ def _check_test(question: Question, test: Test) -> None:
     if question.name not in plain:
         problem = f"`{test.name}` does not take `{question.name}`."
         raise test.cell.refuse(problem, "Take the graded function as a parameter.")
+
+
+def _check_variant(notebook: Notebook) -> None:
+    """Refuse a second variant cell, and a cell that gives a student's constant another value."""
+    variants = [cell for cell in notebook.cells if cell.constants]
+    for cell in variants[1:]:
+        raise cell.refuse("a second variant cell.", "Put all of a notebook's constants into one.")
+    names = {constant.name for cell in variants for constant in cell.constants}
+    for cell in notebook.cells:
+        if cell.kind == "code" and not cell.constants:
+            for name in sorted(_top_level_names(cell.parse()) & names):
+                problem = f"the cell takes the name `{name}`, which is a constant of the variant."
+                raise cell.refuse(problem, "Choose another name.")
 
 
 def _check_parameters(notebook: Notebook) -> None:

@@ -15,6 +15,7 @@ A stretch goal is an exercise that nobody grades, with the cells that work it ou
     # %% tags=["solution"]     code, or markdown for words; one or more of them
 
 Every other cell is shown as it stands. ``train`` marks those that spend compute: graders skip them.
+``variant`` marks the one with constants that may differ between students (``tools.variant``).
 """
 
 import ast
@@ -29,10 +30,12 @@ import jupytext
 import yaml
 from nbformat import ValidationError
 
+from autograder.variants import Constant
 from tools.error import BuildError
+from tools.variant import read_variant
 
 QUESTION_TAGS = ("solution", "public", "hidden", "wrong", "right")
-TAGS = (*QUESTION_TAGS, "train")
+TAGS = (*QUESTION_TAGS, "train", "variant")
 ATTRIBUTES = ("question", "stretch", "points", "tags")
 
 # comment_magics would turn the comment "# copy the weights" into the shell command "copy".
@@ -56,6 +59,7 @@ class Cell:
         question: The question that the cell opens or belongs to, or empty.
         stretch: The stretch goal that it opens or belongs to, or empty.
         points: The ``points`` attribute as written, or None.
+        constants: Of a variant cell, the constants that it marks. The marks are not in its text.
     """
 
     file: str
@@ -66,6 +70,7 @@ class Cell:
     question: str = ""
     stretch: str = ""
     points: Any = None
+    constants: tuple[Constant, ...] = ()
 
     @property
     def where(self) -> str:
@@ -294,7 +299,8 @@ def _read_cell(cell: Cell, document: Any) -> Cell:
     for opening in ("question", "stretch"):
         if opening in attributes:
             _check_name(cell, opening, attributes[opening])
-    return replace(cell, tag=tag, **attributes)
+    cell = replace(cell, tag=tag, **attributes)
+    return read_variant(cell) if tag == "variant" else cell
 
 
 def _read_tag(cell: Cell, tags: Any) -> str:

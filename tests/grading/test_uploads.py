@@ -7,7 +7,8 @@ import zipfile
 import pytest
 
 from autograder.results import ManualGrade, Result, TestResult
-from autograder.uploads import CANVAS, GRADESCOPE, UploadError, match, read_roster, write_uploads
+from autograder.roster import RosterError, read_roster
+from autograder.uploads import CANVAS, GRADESCOPE, match, write_uploads
 from tests.grading.test_results import Page
 
 CANVAS_EXPORT = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,A sample (4711),Another (12)
@@ -161,5 +162,5 @@ def test_a_roster_that_cannot_be_used_is_explained(tmp_path, text, message):
     path = tmp_path / "roster.csv"
     if text:
         path.write_text(text)
-    with pytest.raises(UploadError, match=message):
+    with pytest.raises(RosterError, match=message):
         read_roster(path)
