@@ -233,3 +233,15 @@ def test_the_course_s_settings_keep_callbacks_out_of_a_second_thread(
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells"
     )
     assert notebook.page.evaluate(setting) == "disabled"
+
+
+@pytest.mark.long
+def test_a_copy_of_a_notebook_is_told_its_name_and_what_was_packed(notebook, lab, work_folder):
+    original = work_folder / NOTEBOOK
+    copy = original.with_name(f"{original.stem}-Copy1.ipynb")
+    copy.write_bytes(original.read_bytes())
+    notebook.open(lab, f"notebooks/{copy.name}")
+    told = notebook.run(notebook.find("look_around(")).locator(".jp-OutputArea").inner_text()
+    assert f"This notebook is called {copy.name}" in told
+    packed = notebook.run(notebook.find("look_into_zip(")).locator(".jp-OutputArea").inner_text()
+    assert f"You work in {copy.name}, but {original.name} was packed" in packed
