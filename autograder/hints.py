@@ -4,9 +4,11 @@ The wrong answers run in a worker of their own, beside the course's ordinary cel
 code. Each gets the very bytes that the student's function got, fresh inputs and generators included.
 """
 
+import contextlib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,24 +37,37 @@ class Misconceptions:
         if not calls:
             return []
         with self._lock:
-            return [wrong.hint for wrong in question.wrong if self._matches(wrong, calls)]
+            return [wrong.hint for wrong in self._matching(question.wrong, calls)]
 
     def close(self) -> None:
         """End the worker."""
         if self._session:
             self._session.close()
 
-    def _matches(self, wrong: WrongAnswer, calls: Sequence[Call]) -> bool:
+    def _matching(self, answers: Sequence[WrongAnswer], calls: Sequence[Call]) -> list[WrongAnswer]:
+        """Return the answers that give the same. One that does not come to an end does not."""
+        found: list[WrongAnswer] = []
+        waiting = list(answers)
+        while waiting:
+            done = 0
+            # One copy of the worker serves them all: to copy takes longer than they do.
+            with contextlib.suppress(WorkerLostError), self._copy() as session:
+                for wrong in waiting:
+                    if _matches(session, wrong, calls):
+                        found.append(wrong)
+                    done += 1
+            # What ended a copy that others had used has all its time in the next one.
+            waiting = waiting[max(done, 1) :]
+        return found
+
+    @contextmanager
+    def _copy(self) -> Iterator[Session]:
+        session = self._ready()
         try:
-            session = self._ready()
             session.begin(0)
-            session.run(wrong.source, wrong.name, [wrong.name])
-            return all(same(session.repeat(call, wrong.name), call.result) for call in calls)
-        except (RemoteError, WorkerLostError):  # it raises or loops where the answer returned
-            return False
+            yield session
         finally:
-            if self._session:
-                self._session.finish()
+            session.finish()
 
     def _ready(self) -> Session:
         if self._session is None or not self._session.alive:
@@ -62,6 +77,15 @@ class Misconceptions:
                 if cell.run and not cell.question:
                     self._session.run(cell.source, cell.id)
         return self._session
+
+
+def _matches(session: Session, wrong: WrongAnswer, calls: Sequence[Call]) -> bool:
+    session.seed(0)
+    session.run(wrong.source, wrong.name, [wrong.name])
+    try:
+        return all(same(session.repeat(call, wrong.name), call.result) for call in calls)
+    except RemoteError:  # it raises where the answer returned
+        return False
 
 
 def same(first: Any, second: Any) -> bool:
