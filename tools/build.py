@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.assign import assign
+from tools.doors import with_buttons
 from tools.error import BuildError
 from tools.leaks import check_student_folder
 from tools.rules import read_course
@@ -75,6 +76,8 @@ def main() -> int:
     """Build the project's own course. Return 1, and say why, when the source is refused."""
     try:
         build(PROJECT / "source", PROJECT)
+        readme = PROJECT / "README.md"
+        readme.write_text(with_buttons(readme.read_text(encoding="utf-8")), "utf-8", newline="\n")
     except BuildError as error:
         print(f"Not built. {error}", file=sys.stderr)
         return 1

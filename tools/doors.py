@@ -12,6 +12,7 @@ from tools.error import BuildError
 
 PROJECT_FILE = Path(__file__).resolve().parent.parent / "pyproject.toml"
 BRANCH = "main"
+DOORS, DOORS_END = "<!-- doors: the build writes what stands between -->", "<!-- /doors -->"
 _ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
 
 SET_UP = """\
@@ -48,7 +49,7 @@ def buttons(notebook: str = "") -> str:
     """Return a line of buttons in markdown, or nothing where there is no public address.
 
     Args:
-        notebook: The notebook's name, which the buttons open. None: the folder of all.
+        notebook: The notebook's name, which the buttons open. Empty: the folder of all.
     """
     match = _ON_GITHUB.fullmatch(address())
     if not match:
@@ -69,3 +70,9 @@ def buttons(notebook: str = "") -> str:
         ),
     }
     return " ".join(f"[![{name}]({badge})]({page})" for name, (badge, page) in doors.items())
+
+
+def with_buttons(text: str) -> str:
+    """Return a README with today's buttons between its two marks, or with none there."""
+    between = f"{DOORS}\n{buttons()}".rstrip("\n") + f"\n{DOORS_END}"
+    return re.sub(f"{DOORS}.*?{DOORS_END}", lambda _: between, text, flags=re.DOTALL)

@@ -18,6 +18,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from tools.build import PROJECT
+from tools.doors import DOORS, DOORS_END, with_buttons
 from tools.error import BuildError
 from tools.leaks import check_student_folder
 from tools.library import withheld
@@ -27,7 +28,10 @@ from tools.source import Notebook
 
 MANIFEST = "release.json"
 CAPSTONE = "09"
-AS_THEY_ARE = ("LICENSE", "course.py", "environment.yml", ".gitignore", ".gitattributes")
+AS_THEY_ARE = (
+    *("LICENSE", "LICENSE-TEXT", "course.py", "environment.yml", ".gitignore", ".gitattributes"),
+    *("postBuild", ".devcontainer/devcontainer.json"),
+)
 EXTRAS_FOR_STUDENTS = {"capstone", "lerobot", "minari"}
 LIBRARY_FILES = (".py", ".js", ".css", ".html", ".json", ".mplstyle")
 
@@ -68,7 +72,8 @@ def collect(
     """Put everything that students get into an empty folder."""
     released = [notebook for notebook in notebooks if notebook.name <= last.name]
     for name in AS_THEY_ARE:
-        shutil.copy(project / name, staging)
+        (staging / name).parent.mkdir(exist_ok=True)
+        shutil.copy(project / name, staging / name)
     for notebook in released:
         _copy_notebook(notebook, project / "notebooks", staging / "notebooks")
     due = [module for later in notebooks if later.name >= last.name for module in later.answers]
@@ -184,6 +189,7 @@ def _student_readme(project: Path, released: Sequence[Notebook]) -> str:
         )
     template = _TEMPLATE.read_text(encoding="utf-8")
     filled = {"notebooks": "\n".join(rows), "pictures": "\n\n".join(pictures), "troubles": troubles}
+    filled["buttons"] = with_buttons(f"{DOORS}\n{DOORS_END}")
     return re.sub(r"\{(\w+)\}", lambda match: filled[match[1]], template)
 
 

@@ -85,8 +85,14 @@ def test_an_address_that_the_services_cannot_open_is_refused(set_address, addres
         doors.address()
 
 
-def test_the_projects_own_address_is_one_or_none():
-    assert doors.address() == "" or doors.buttons()
+def test_the_readme_has_the_buttons_between_its_marks_and_keeps_the_rest(set_address):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert doors.with_buttons(readme) == readme  # as it was built
+    set_address(EXAMPLE)
+    (added,) = set(doors.with_buttons(readme).split("\n")) - set(readme.split("\n"))
+    assert added.count("[![Open in") == 3
+    set_address("")
+    assert doors.with_buttons(readme).count("[![Open in") == 0
 
 
 # Colab -------------------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ def test_git_refuses_to_pull_over_answers(clone):
 
 
 def test_what_the_readme_says_to_do_about_a_refused_pull_keeps_the_answers(clone):
-    for command in ("git stash", "git pull", "git checkout stash@{0} -- notebooks"):
+    for command in ("git stash", "git pull", "git checkout stash -- notebooks"):
         assert f"`{command}`" in TROUBLES
         assert git(clone, *command.split()[1:]).returncode == 0
     assert (clone / "notebooks" / f"{NAME}.ipynb").read_text() == "with answers\n"
