@@ -18,7 +18,11 @@ export function makeCockpitRoad(plan) {
   const sign = svg("text", { class: "sign on-road", y: 5 });
   const plate = svg("rect", { class: "sign-plate", y: -12, height: 25, rx: 6 });
   const post = svg("g", {}, plate, sign);
-  const view = makeRoadView({ below: Object.values(parts), above: [ring, post] });
+  const view = makeRoadView({
+    below: Object.values(parts),
+    above: [ring, post],
+    "aria-label": "The vehicle on its road, from above",
+  });
   const draw = ({ width, drive, pose, driver, pointer }) => {
     const pixels = view.lay(roadOf(plan, drive.state), width);
     view.node.dataset.driver = driver;

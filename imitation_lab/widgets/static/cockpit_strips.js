@@ -12,7 +12,7 @@ const METER_WIDTH = 14;
 
 /** Make the picture of the doubt: its course, the line, and a meter of what it is now. */
 export function makeDoubtStrip({ time_step: timeStep, action_bound: bound }) {
-  const strip = makeStrip(STRIP_HEIGHT);
+  const strip = makeStrip(STRIP_HEIGHT, "The doubt over time");
   const course = svg("path", { class: "doubt-course" });
   const line = svg("path", { class: "doubt-line" });
   const lineName = svg("text", { class: "halo quiet", "text-anchor": "end" }, "line");
@@ -63,7 +63,7 @@ function drawMeter({ meter, frame }, doubt, threshold, y, width) {
 
 /** Make the picture of how far the vehicle is from the middle of its lane, up to the edges. */
 export function makeOffsetStrip({ time_step: timeStep, half_width: half }) {
-  const strip = makeStrip(STRIP_HEIGHT);
+  const strip = makeStrip(STRIP_HEIGHT, "The distance from the middle over time");
   const course = svg("path", { class: "offset-course" });
   strip.node.append(course);
   const names = { outside: half, middle: 0, inside: -half };
@@ -85,7 +85,7 @@ export function makeOffsetStrip({ time_step: timeStep, half_width: half }) {
 
 /** Make the picture of the steering: what was done, and what the policy would have done. Up is left. */
 export function makeSteeringStrip({ time_step: timeStep, action_bound: bound }) {
-  const strip = makeStrip(LAST_STRIP_HEIGHT);
+  const strip = makeStrip(LAST_STRIP_HEIGHT, "The steering over time, done and wished");
   const wish = svg("path", { class: "wish-course" });
   const done = svg("path", { class: "done-course" });
   strip.node.append(wish, done);
@@ -120,11 +120,12 @@ function timeAxis(x, y) {
   return [svg("path", { d: lines, class: "zero" }), ...seconds];
 }
 
-function makeStrip(height) {
+function makeStrip(height, label) {
   const name = `hatch-${Math.random().toString(36).slice(2)}`; // patterns are named page-wide
   const axis = svg("g", {});
   const band = svg("path", { class: "hand-band", fill: `url(#${name})` });
-  const node = svg("svg", { height, role: "img", class: "strip" }, hatchPattern(name), axis, band);
+  const looks = { height, role: "img", "aria-label": label, class: "strip" };
+  const node = svg("svg", looks, hatchPattern(name), axis, band);
   const hatchEngaged = (log, x, timeStep) => {
     const tall = STRIP_BOTTOM - STRIP_TOP;
     const boxes = spansOf(log).map(([from, to]) => {
