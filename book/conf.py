@@ -18,6 +18,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "tools.book.accessible",
     "tools.book.docstrings",
     "tools.book.formulas",
 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["lab", "test", "setup", "doctor", "build", "grade", "release", "solutions", "check"]
+VERBS = ["lab", "test", "setup", "doctor", "build", "grade", "release", "solutions", "book", "check"]
 
 
 # What it says ------------------------------------------------------------------------------------

@@ -100,7 +100,8 @@ def _named(tag: str) -> str:
 
 def write_font(path: Path) -> None:
     """Write the mathematical letters of STIX Two Math (SIL Open Font License) as a web font."""
-    options = subset.Options(flavor="woff", layout_features=["*"], notdef_outline=True)
+    # The licence travels in the font's own table of names.
+    options = subset.Options(flavor="woff", layout_features=["*"], name_IDs=["*"])
     with as_file(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf") as original:
         font = subset.load_font(str(original), options)
     subsetter = subset.Subsetter(options)
