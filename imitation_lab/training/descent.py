@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from imitation_lab.training.memory import memory_explained
+from imitation_lab.training.optimizer import AdamW
 from imitation_lab.training.settings import TrainingSettings, one_thread
 
 
@@ -96,20 +97,14 @@ def _descend(
     settings: TrainingSettings,
     bar: tqdm,
 ) -> Descent:
-    steps, device = len(bar), parameters[0].device
-    optimizer = torch.optim.AdamW(
-        parameters, weight_decay=settings.weight_decay, fused=device.type != "mps"
-    )
+    steps = len(bar)
+    optimizer = AdamW(parameters, settings.weight_decay)
     history: list[Tensor] = []
     try:
         for step in bar:
-            factor = settings.learning_rate_factor(step, steps)
-            for group in optimizer.param_groups:
-                group["lr"] = factor * settings.learning_rate
             losses = next_losses()
-            optimizer.zero_grad(set_to_none=True)
-            losses.sum().backward()
-            optimizer.step()
+            rate = settings.learning_rate_factor(step, steps) * settings.learning_rate
+            optimizer.step(losses, rate)
             history.append(losses.detach())
             # Reading the loss makes a GPU wait: twenty times in all is often enough.
             if step % max(1, steps // 20) == 0 or step == steps - 1:

@@ -24,6 +24,7 @@ from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.training import FAST, TrainingSettings, best_device, train
+from imitation_lab.training.optimizer import AdamW
 from imitation_lab.types import Actor, Policy, Trajectory
 
 SHORT = TrainingSettings(steps=40, batch_size=16)
@@ -88,6 +89,29 @@ def test_equal_seeds_give_equal_curves_to_the_bit_and_others_do_not():
 
     assert torch.equal(curve(1), curve(1))
     assert not torch.equal(curve(1), curve(2))
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["as drawn", "transposed"])
+def test_the_optimizer_is_torchs_adamw_to_the_bit(swapped):
+    # The transposed matrix's gradient lies in memory otherwise than the matrix.
+    own, theirs = ([torch.ones(4, 3), torch.ones(3), torch.ones(2)] for _ in range(2))
+    for parameter in (*own, *theirs):
+        parameter.requires_grad_()
+    optimizer, reference = AdamW(own, 0.1), torch.optim.AdamW(theirs, weight_decay=0.1, fused=True)
+    for step in range(1, 5):
+        rate = reference.param_groups[0]["lr"] = 0.1 / step
+        inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(step))
+        losses = []
+        for matrix, offset, _idle in (own, theirs):
+            outputs = matrix @ (inputs + offset).T if swapped else (inputs + offset) @ matrix.T
+            losses.append(outputs.square().mean())
+        optimizer.step(losses[0], rate)
+        reference.zero_grad()
+        losses[1].backward()
+        reference.step()
+    for mine, other in zip(own, theirs, strict=True):
+        assert torch.equal(mine, other)
+    assert torch.equal(own[2], torch.ones(2))  # what no loss uses does not even decay
 
 
 def test_training_leaves_the_global_random_state_alone():
