@@ -33,6 +33,7 @@ NEEDS = {
     "release": "tools",
     "solutions": "tools",
     "book": "book",
+    "bench": "benchmarks",
     "check": "tools",
 }
 
@@ -49,6 +50,7 @@ python3 course.py VERB ...
   release   write what students get: release --until 05 --out FOLDER
   solutions run all solved notebooks, or those named (01 05); tell time and memory of each
   book      write the course as a web site: book --out FOLDER; --fast trains shortly, for trials
+  bench     time the library beside its peers; --only training,sampling; --quick
   check     what must hold before a commit: style, types, generated files in step
   help      this text
 
@@ -81,7 +83,7 @@ def main(arguments: list[str]) -> None:
         os.environ.pop(name, None)  # another project's packages would come before the environment's
     if verb in ("help", "-h", "--help"):
         return print("\n".join(line for line in HELP.split("\n") if is_offered(line)))
-    known = (lab, test, setup, doctor, build, grade, release, solutions, book, check)
+    known = (lab, test, setup, doctor, build, grade, release, solutions, book, bench, check)
     verbs = {verb.__name__: verb for verb in known}
     verbs = {name: verb for name, verb in verbs.items() if is_offered(f"  {name}")}
     if verb not in verbs:
@@ -183,6 +185,12 @@ def book(arguments: list[str]) -> None:
     """Write the course as a web site. The folder of --out is relative to where the instructor stands."""
     install("book")
     hand_over(["-P", "-m", "tools.book", *arguments], Path.cwd())
+
+
+def bench(arguments: list[str]) -> None:
+    """Time the library beside its peers."""
+    install("dev")
+    hand_over(["-m", "benchmarks.speed", *arguments], ROOT)
 
 
 def check(arguments: list[str]) -> None:

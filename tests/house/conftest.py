@@ -115,7 +115,7 @@ def bare_door(tmp_path: Path) -> Door:
     if os.name == "nt":
         pytest.skip("the fake programs are shell scripts")
     folder = tmp_path / "course"
-    for name in ("notebooks", "tests", "tools", "autograder", "book"):
+    for name in ("notebooks", "tests", "tools", "autograder", "book", "benchmarks"):
         (folder / name).mkdir(parents=True)
     for name in ("course.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["lab", "test", "setup", "doctor", "build", "grade", "release", "solutions", "book", "check"]
+VERBS = ["lab", "test", "setup", "doctor", "build", "grade", "release", "solutions", "book"]
+VERBS += ["bench", "check"]
 
 
 # What it says ------------------------------------------------------------------------------------
@@ -157,6 +158,7 @@ def test_the_first_start_installs_and_the_second_does_not(door):
         ("test", "[dev]"),
         ("solutions", "[capstone,instructor]"),
         ("book", "[book]"),
+        ("bench", "[dev]"),
     ],
 )
 def test_a_verb_installs_the_extra_that_it_needs(door, verb, extra):
@@ -483,6 +485,11 @@ def test_the_book_is_written_where_the_instructor_stands(door, tmp_path):
     command, place, _, _ = handed_over(door, "book", "--out", "site", cwd=tmp_path)
     assert command == "python -P -m tools.book --out site"
     assert place == str(tmp_path)
+
+
+def test_benchmarks_run_in_the_course(door):
+    command, place, _, _ = handed_over(door, "bench", "--quick")
+    assert (command, place) == ("python -m benchmarks.speed --quick", str(door.folder))
 
 
 @pytest.mark.parametrize("verb", ["lab", "test", "build", "grade", "solutions", "check"])
