@@ -121,7 +121,7 @@ def rounded(number: float) -> str:
 def remarks(rows: Sequence[Row]) -> Iterator[str]:
     """Yield what a reader must know besides, each once."""
     for note in dict.fromkeys(row.note for row in rows if row.note):
-        yield f"{note[0].upper()}{note[1:]}."
+        yield f"{note[0].upper()}{note[1:].rstrip('.')}."
     for row in rows:
         if row.extra:
             figures = "; ".join(f"{name} {rounded(value)}" for name, value in row.extra)
