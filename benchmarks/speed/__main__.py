@@ -13,7 +13,7 @@ from benchmarks.speed import machine, record, report
 from benchmarks.speed.frame import Row, Settings
 
 # Each is a module here, with `measure(settings)` that yields rows of this group.
-GROUPS = ("training", "ensemble", "dagger", "rollouts", "sampling", "grading")
+GROUPS = ("training", "ensemble", "dagger", "rollouts", "sampling", "grading", "gpu")
 
 
 def main() -> None:

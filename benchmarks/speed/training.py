@@ -5,6 +5,7 @@ Only steps are timed, not what comes before: data, networks, optimisers are read
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from flow_matching.path import CondOTProbPath
@@ -86,17 +87,20 @@ def beside_the_limit(width: int, target: float | None, pairs: int) -> Row:
     return Row(GROUP, work, "its matrix products alone", ours, theirs, target, SAMPLES, UNIT, note)
 
 
-def training_of(make_policy: Callable[[], Policy], data: Demonstrations) -> Timed:
+def training_of(
+    make_policy: Callable[[], Policy], data: Demonstrations, device: str = "cpu"
+) -> Timed:
     """Return the library's training of a fresh policy."""
     settings = TrainingSettings(steps=STEPS, batch_size=BATCH)
-    return lambda: train(make_policy(), data, settings, device="cpu", progress=False).seconds
+    return lambda: train(make_policy(), data, settings, device=device, progress=False).seconds
 
 
-def flow_training() -> Timed:
+def flow_training(device: str = "cpu") -> Timed:
     """Return the library's flow matching, on as much data as its peers have."""
     observations = torch.randn(shapes.ROWS + 1, shapes.CONDITION)
     data = Demonstrations((Trajectory(observations, torch.randn(shapes.ROWS, 2)),), "noise")
-    return training_of(lambda: FlowPolicy(8, 2, prediction_horizon=8, width=shapes.WIDTH), data)
+    policy = partial(FlowPolicy, 8, 2, prediction_horizon=8, width=shapes.WIDTH)
+    return training_of(policy, data, device)
 
 
 def homework() -> float:
@@ -136,22 +140,25 @@ def by_flow_matching() -> float:
     return time.perf_counter() - started
 
 
-def products(width: int) -> float:
+def products(width: int, device: str = "cpu") -> float:
     """Return the seconds of all matrix products in the steps of a network 8–width–width–2.
 
     Forward one a layer; backward one for the weights and, but for the first layer, one for the inputs.
     """
-    layers = [layer_of(*sizes) for sizes in ((8, width), (width, width), (width, 2))]
+    layers = [layer_of(*sizes, device) for sizes in ((8, width), (width, width), (width, 2))]
     started = time.perf_counter()
     for _ in range(STEPS):
         for index, (inputs, weights, gradients) in enumerate(layers):
             inputs @ weights.T
-            gradients.T @ inputs
+            last = gradients.T @ inputs
             if index:
                 gradients @ weights
+    last.cpu()  # a GPU has only been told what to do until somebody asks for the result
     return time.perf_counter() - started
 
 
-def layer_of(fan_in: int, fan_out: int) -> tuple[Tensor, Tensor, Tensor]:
+def layer_of(fan_in: int, fan_out: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return a layer's inputs, its weights, and the gradients of its outputs."""
-    return torch.randn(BATCH, fan_in), torch.randn(fan_out, fan_in), torch.randn(BATCH, fan_out)
+    sizes = (BATCH, fan_in), (fan_out, fan_in), (BATCH, fan_out)
+    inputs, weights, gradients = (torch.randn(size, device=device) for size in sizes)
+    return inputs, weights, gradients

@@ -11,7 +11,7 @@ import torch
 from packaging.requirements import Requirement
 
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import machine, record, report, work
+from benchmarks.speed import gpu, machine, record, report, training, work
 from benchmarks.speed.frame import Row, Settings, in_turns, timed
 from benchmarks.speed.numpy_fork import NumpyFork
 from benchmarks.speed.peers import ALONE, REQUIREMENTS
@@ -212,3 +212,13 @@ def test_the_plain_network_is_the_player(monkeypatch):
         own = work.player().sample(observations, work.seeded(0))[:, 0]
     work.player.cache_clear()
     torch.testing.assert_close(plain, own, rtol=1e-4, atol=1e-5)
+
+
+def test_the_path_of_a_gpu_names_its_works_as_the_cpus_table_does(monkeypatch):
+    monkeypatch.setattr(training, "STEPS", 2)
+    rows = list(gpu.on("cpu", pairs=1))
+    assert {own.peer for own in rows} == {"the CPU", "the card's products"}
+    monkeypatch.setattr(training, "beside_imitation", lambda pairs: row(work="cloning, a Gaussian"))
+    monkeypatch.setattr(training, "beside_torchcfm", lambda pairs: row(work="flow matching"))
+    works = {own.work for own in training.measure(Settings(quick=True))}
+    assert works <= {own.work for own in rows}
