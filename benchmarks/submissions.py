@@ -2,6 +2,7 @@
 
 import functools
 import json
+import random
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -80,3 +81,28 @@ def all_right_answers(notebook: Notebook, shift: int = 0) -> Iterator[dict[str, 
             )
             for place, question in enumerate(questions)
         }
+
+
+def write_class(name: str, students: int, seed: int = 0) -> list[str]:
+    """Return what a class hands in: most answers right, some wrong, some blank.
+
+    Args:
+        name: The notebook's.
+        students: How many.
+        seed: The same one gives the same class.
+    """
+    draw = random.Random(seed)
+    questions = graded(course()[name])
+    return [
+        write_submission(name, {q.name: _draw_answer(draw, name, q) for q in questions})
+        for _ in range(students)
+    ]
+
+
+def _draw_answer(draw: random.Random, name: str, question: Question) -> str:
+    """Return the text of an answer cell: solved, otherwise right, wrong or blank."""
+    (kind,) = draw.choices(["solved", "right", "wrong", "blank"], [4, 2, 3, 1])
+    answers = {"right": question.right, "wrong": question.wrong}.get(kind, ())
+    if answers:
+        return as_handed_in(question, draw.choice(answers))
+    return blanks(name)[question.name] if kind == "blank" else question.solution.source
