@@ -85,7 +85,7 @@ def rtc_weights(
         execution_horizon: Steps between chunks.
 
     Raises:
-        ValueError: Unless ``0 <= delay <= prediction_horizon - execution_horizon``.
+        ValueError: Unless ``0 <= delay`` and ``delay + execution_horizon <= prediction_horizon``.
 
     Source:
         Black et al., Real-time execution of action chunking flow policies, arXiv:2506.07339, eq. 5.

@@ -1,11 +1,14 @@
 """What was run is kept, and run again only when something that it was made of has changed."""
 
 import os
+import runpy
 from types import SimpleNamespace
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_notebook
 
+from imitation_lab.widgets import DragTheModes
 from tools.book import executed
 from tools.book.executed import executed_notebooks
 
@@ -85,3 +88,14 @@ def test_a_kernel_does_not_start_as_the_user_has_it_start(course, monkeypatch):
     course.build()
     assert all(seen["IPYTHONDIR"] != "the-users-own" for seen in course.seen)
     assert os.environ["IPYTHONDIR"] == "the-users-own"
+
+
+def test_a_widget_gives_its_moving_page_to_the_book():
+    shell = InteractiveShell.instance()
+    try:
+        runpy.run_path(str(executed.KERNEL_START))
+        data, _ = shell.display_formatter.format(DragTheModes())
+    finally:
+        InteractiveShell.clear_instance()
+    assert "<script>" in data[executed.WIDGET_PAGE]
+    assert {"image/png", "text/html"} <= set(data)

@@ -52,3 +52,7 @@ def test_the_words_of_a_page_are_its_text_and_its_alternative_texts(tmp_path):
     page = tmp_path / "page.html"
     page.write_text('<p>One <b>word</b>.</p><img alt="A hill."><script>hidden()</script>')
     assert visible_text(page).split() == ["One", "word.", "A", "hill."]
+
+
+def test_code_of_a_cell_is_searched_as_code_and_not_as_words(find):
+    assert find(site='<div class="cell_input"><pre>actions.mean(dim=0)</pre></div>') == []

@@ -1,7 +1,9 @@
 """What Sphinx is given, and what it gives, put right for docstrings and for screen readers."""
 
+import pytest
+
 from tools.book.accessible import leveled, with_plain_parameters
-from tools.book.docstrings import with_tables
+from tools.book.docstrings import with_tables, without_anything_goes
 
 
 def test_a_table_of_a_docstring_becomes_a_list_of_its_rows():
@@ -33,6 +35,13 @@ def test_a_table_of_a_docstring_becomes_a_list_of_its_rows():
 def test_a_docstring_without_tables_stays_as_it_is():
     lines = ["The sum ``a | b`` of two sets.", "", "Args:", "    a: One."]
     assert with_tables(lines) == lines
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown"), [("(*args, **kwargs)", ""), ("(a: int)", "(a: int)"), (None, None)]
+)
+def test_a_protocol_shows_no_signature(signature, shown):
+    assert without_anything_goes(signature) == shown
 
 
 def test_a_caption_says_its_level():

@@ -1,4 +1,4 @@
-"""The tables in docstrings, which are written as everybody reads them, in the form that Sphinx knows.
+"""Docstrings and signatures, from the form in which everybody reads them to the one that Sphinx knows.
 
 A Sphinx extension. Data sheets of environments are tables with bars; reStructuredText takes bars for
 something else.
@@ -42,7 +42,19 @@ def _process(
     lines[:] = with_tables(lines)
 
 
+def without_anything_goes(signature: str | None) -> str | None:
+    """Return a signature, but nothing for that of a protocol, which nobody calls."""
+    return "" if signature == "(*args, **kwargs)" else signature
+
+
+def _process_signature(
+    _app: Sphinx, _what: str, _name: str, _of: Any, _options: Any, signature: str | None, of: Any
+) -> tuple[str | None, Any]:
+    return without_anything_goes(signature), of
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _process_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

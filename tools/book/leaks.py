@@ -2,7 +2,8 @@
 
 ``tools.release_check`` knows the secrets and how to find them in files. Here all questions count as due,
 since everybody can read a site, and pages become files that it can read: the notebooks as Sphinx gets
-them, with their cells as programs, and the text of every page as a browser shows it.
+them, with their cells as programs, and the words of every page as a browser shows them. A line of a
+solution may stand as code in a cell, where the author chose to show it, and not among words.
 """
 
 import tempfile
@@ -32,7 +33,9 @@ def find_leaks_in_site(pages: Path, site: Path, notebooks: tuple[Notebook, ...])
 
 
 def visible_text(page: Path) -> str:
-    """Return the words of a page of HTML, its alternative texts too."""
+    """Return the words of a page of HTML, its alternative texts too, without the cells' code."""
     document = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    for code in document.select(".cell_input"):
+        code.decompose()
     described = [str(picture.get("alt", "")) for picture in document.find_all("img")]
     return "\n".join([document.get_text(), *described])

@@ -25,7 +25,8 @@ def derived_parts(notebooks: tuple[Notebook, ...]) -> dict[str, str]:
         "cards.md": cards(readme, notebooks),
         "points.md": points(notebooks),
         "grading.md": section(readme, "For instructors"),
-        "question.md": section(contributing, "Recipe: change or add a question"),
+        # Its example is a solved question of notebook 1.
+        "question.md": _without_code(section(contributing, "Recipe: change or add a question")),
         "references.md": references(notebooks),
     }
 
@@ -44,6 +45,10 @@ def section(text: str, title: str) -> str:
     if not found:
         raise ValueError(f"no heading `## {title}` in this text: correct the title in tools/book.")
     return _LINKED.sub(r"\1", rest.partition("\n## ")[0]).strip() + "\n"
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"```python\n.*?```\n\n", "", text, flags=re.DOTALL)
 
 
 def cards(readme: str, notebooks: tuple[Notebook, ...]) -> str:
