@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from benchmarks.speed import machine, record, report
+from benchmarks.speed import machine, record, report, scale
 from benchmarks.speed.frame import Row, Settings
 
 # Each is a module here, with `measure(settings)` that yields rows of this group.
@@ -28,6 +28,7 @@ def main() -> None:
         print("a quick look: nothing is recorded.")
         return
     report.write_readme()
+    scale.write()
     print(f"recorded in benchmarks/results/{path.name}, shown in benchmarks/README.md")
 
 

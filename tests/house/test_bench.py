@@ -11,7 +11,7 @@ import torch
 from packaging.requirements import Requirement
 
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import gpu, machine, record, report, training, work
+from benchmarks.speed import gpu, machine, record, report, scale, training, work
 from benchmarks.speed.frame import Row, Settings, in_turns, timed
 from benchmarks.speed.numpy_fork import NumpyFork
 from benchmarks.speed.peers import ALONE, REQUIREMENTS
@@ -175,6 +175,32 @@ def test_the_peers_have_the_librarys_torch():
     ours = {Requirement(text).name: Requirement(text) for text in PROJECT["dependencies"]}
     theirs = {requirement.name: requirement for requirement in requirements()}
     assert theirs["torch"].specifier == ours["torch"].specifier
+
+
+def test_a_courses_cost_is_its_submissions_times_what_one_takes():
+    course = scale.Course("a class", students=40, tries=5)
+    assert course.submissions == 40 * 9 * 5
+    assert course.core_hours(3.6) == pytest.approx(1.8)
+    # A tenth of 200 submissions of one notebook in an hour, each three minutes long: one core's hour.
+    assert (course.cores(180), course.cores(181)) == (1, 2)
+    assert course.gigabytes == pytest.approx(5.4)
+
+
+def test_what_a_course_costs_follows_from_what_is_recorded():
+    seconds = scale.seconds_a_submission()
+    paper = scale.PAPER.read_text(encoding="utf-8")
+    assert ("Not measured yet." in paper) == (seconds is None)
+    if seconds is not None:
+        assert scale.table(seconds) in paper
+
+
+def test_what_is_said_of_a_courses_cost_is_what_is_counted():
+    paper = " ".join(scale.PAPER.read_text(encoding="utf-8").split())
+    assert f"{scale.CORE_HOUR} US$ an hour" in paper
+    assert f"{scale.GIGABYTE_MONTH} US$ for a gigabyte" in paper
+    assert len(list((ROOT / "solutions").glob("*.ipynb"))) == scale.NOTEBOOKS
+    assert (scale.MEGABYTES, scale.LAST_HOUR) == (3, 0.1)
+    assert "Three megabytes a submission" in paper and "A tenth of a notebook's" in paper
 
 
 # What the peers are given ------------------------------------------------------------------------
