@@ -130,7 +130,7 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Return the figure: every pair's ratio, their median, and the targets."""
-    drawn = Figure(figsize=(9, 0.6 + 0.26 * len(rows)), layout="constrained")
+    drawn = Figure(figsize=(9, 0.9 + 0.26 * len(rows)), layout="constrained")
     axes = drawn.add_subplot()
     for height, row in enumerate(reversed(rows)):
         colour = OKABE_ITO[COLOURS[row.met]]
@@ -138,6 +138,7 @@ def figure(rows: Sequence[Row]) -> Figure:
         axes.plot(row.ratio, height, "o", color=colour)
         if row.target is not None:
             axes.plot(row.target, height, "|", color="black", markersize=11)
+    axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [f"{row.work} | {row.peer}" for row in reversed(rows)])
