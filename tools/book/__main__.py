@@ -56,10 +56,14 @@ def build(out: Path, notebooks: tuple[Notebook, ...], fast: bool, workshop: Path
         fast: Whether to train shortly.
         workshop: The folder for what the pages are made of.
     """
-    pages = workshop / "pages"
-    write_pages(pages, notebooks, fast)
+    pages, shown = workshop / "pages", workshop / "static"
+    for folder in (pages, shown):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_pages(pages, notebooks)
+    write_notebooks(pages, shown, notebooks, fast)
+    write_font(shown / "stix-two-math.woff")
     options = ["-b", "html", "-c", str(BOOK), "-d", str(workshop / "doctrees"), "-q", "-W"]
-    static = f"html_static_path={BOOK / '_static'},{pages / '_static'}"
+    static = f"html_static_path={BOOK / '_static'},{shown}"
     if status := build_main([*options, "--keep-going", "-D", static, str(pages), str(out)]):
         return status
     leaks = find_leaks_in_site(pages, out, notebooks)
@@ -73,20 +77,23 @@ def build(out: Path, notebooks: tuple[Notebook, ...], fast: bool, workshop: Path
     return 0
 
 
-def write_pages(pages: Path, notebooks: tuple[Notebook, ...], fast: bool) -> None:
-    """Write all that Sphinx renders: what is written by hand, what is derived, and the notebooks."""
-    shutil.rmtree(pages, ignore_errors=True)
+def write_pages(pages: Path, notebooks: tuple[Notebook, ...]) -> None:
+    """Write what is written by hand, and what is derived for it."""
     shutil.copytree(BOOK, pages, ignore=shutil.ignore_patterns("_static", "conf.py", "__pycache__"))
     parts = {**derived_parts(notebooks), "modes.html": live_widget(DragTheModes().to_html())}
     for name, text in parts.items():
         _write(pages / "generated" / name, text)
-    write_font(pages / "_static" / "stix-two-math.woff")
+
+
+def write_notebooks(pages: Path, shown: Path, notebooks: tuple[Notebook, ...], fast: bool) -> None:
+    """Write the notebooks' pages, and their figures into the folder of what is shown as it is."""
+    shown.mkdir(parents=True)
     solved = executed_notebooks([notebook.name for notebook in notebooks], fast)
     for name, notebook in solved.items():
         student = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4)
-        page = student_page(student, notebook, name, pages, fast)
+        page = student_page(student, notebook, name, shown, fast)
         _write(pages / "notebooks" / f"{name}.ipynb", nbformat.writes(page))
-        shutil.copy(PROJECT / "assets" / f"{name}.png", pages / "_static")
+        shutil.copy(PROJECT / "assets" / f"{name}.png", shown)
 
 
 def _write(path: Path, text: str) -> None:

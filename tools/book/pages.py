@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from tools.book.executed import WIDGET_PAGE
 
-FIGURES = "_static/figures"  # where a page finds its figures, from the book's root
+FIGURES = "figures"  # their folder, among what the site shows as it is
 
 _PICTURE = re.compile(r'src="data:image/png;base64,([^"]+)"')
 _INLINE_STYLE = re.compile(r' style="(?:margin: 0|max-width: 100%)"')
@@ -36,13 +36,13 @@ _SHORT = " **This is a trial build with short trainings: its numbers mean nothin
 def student_page(
     student: NotebookNode, solved: NotebookNode, name: str, folder: Path, fast: bool
 ) -> NotebookNode:
-    """Return a notebook for Sphinx, and write its figures beside it.
+    """Return a notebook for Sphinx, and write its figures.
 
     Args:
         student: The notebook that students get.
         solved: The solved notebook, with its outputs.
         name: The notebook's name.
-        folder: The folder of the book's pages.
+        folder: The folder of what the site shows as it is.
         fast: Whether the trainings were short, which the page then says.
     """
     page = deepcopy(student)
@@ -75,7 +75,9 @@ class _Figures:
         picture = base64.b64decode(match[1])
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{self.name}-{self.count:02d}.png").write_bytes(picture)
-        return f'src="../{FIGURES}/{self.name}-{self.count:02d}.png" {_proportions(picture)}'
+        return (
+            f'src="../_static/{FIGURES}/{self.name}-{self.count:02d}.png" {_proportions(picture)}'
+        )
 
 
 def _proportions(picture: bytes) -> str:
