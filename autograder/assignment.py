@@ -96,6 +96,8 @@ class Assignment:
         title: Its title.
         cells: Its code cells.
         questions: Its questions, in order.
+        withheld: The library's files that answer this notebook or a later one, and those that cannot be
+            imported without these: no submission sees them.
         texts: Its markdown cells, as far as the student's notebook lies beside the assignment.
         variant: The constants that may differ between students, if there are any.
     """
@@ -104,6 +106,7 @@ class Assignment:
     title: str
     cells: tuple[PristineCell, ...]
     questions: tuple[Question, ...]
+    withheld: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
     variant: Variant | None = None
 
@@ -160,6 +163,7 @@ def load_assignment(folder: Path) -> Assignment:
             for cell in data["cells"]
         ),
         questions=tuple(_load_question(folder, question) for question in data["questions"]),
+        withheld=frozenset(data.get("withheld", ())),
         texts=_load_texts(NOTEBOOKS / f"{data['notebook']}.ipynb"),
         variant=_load_variant(data.get("variant")),
     )

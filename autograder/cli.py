@@ -18,6 +18,7 @@ from autograder.limits import Limits
 from autograder.papers import add_papers
 from autograder.roster import RosterError, read_ids, read_roster
 from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
+from autograder.selection import guess_assignment
 from autograder.submissions import Submission, count_others, find_submissions
 from autograder.variants import check_seed
 from autograder.whose import Dealer, most_are_strange, with_owners
@@ -141,7 +142,8 @@ def _grade(options: argparse.Namespace) -> int:
     _make_folder(options.out)
     if options.cluster:
         return _grade_on_cluster(options, submissions, assignments, dealer)
-    sandbox, grading = _start(options)
+    likely = guess_assignment(submissions[0], assignments, options.assignment)
+    sandbox, grading = _start(options, likely)
     with sandbox:
         settings = _settings(options, dealer)
         records = _records(options, settings, assignments)
@@ -272,13 +274,21 @@ def _make_folder(out: Path) -> None:
         raise _UsageError(f"--out {out} cannot be written to: {error.strerror}.") from None
 
 
-def _start(options: argparse.Namespace) -> tuple[Sandbox, ModuleType]:
-    """Open the sandbox, and load the judge's torch while the sandbox loads another one."""
+def _start(options: argparse.Namespace, likely: Assignment | None) -> tuple[Sandbox, ModuleType]:
+    """Open the sandbox, and load the judge's torch while the sandbox loads another one.
+
+    Args:
+        options: Of the command line.
+        likely: The assignment that will be needed first. Others are opened when they are.
+    """
     hidden = [str(folder) for folder in (options.tests, options.out) if folder]
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(importlib.import_module, "autograder.grading")
         try:
-            return open_sandbox(options.unsafe, hidden, options.backend), loading.result()
+            sandbox = open_sandbox(options.unsafe, hidden, options.backend)
+            if likely:
+                sandbox.without(likely.withheld)
+            return sandbox, loading.result()
         except SandboxError as error:
             raise _UsageError(error) from None
 

@@ -20,10 +20,11 @@ import torch
 from distributed import Client, Worker, WorkerPlugin, get_worker
 
 from autograder.assignment import Assignment, load_assignments
-from autograder.judge import Judge, Settings, guess_assignment
+from autograder.judge import Judge, Settings
 from autograder.restoring import restore
 from autograder.results import Result
 from autograder.sandbox import Sandbox, open_sandbox
+from autograder.selection import guess_assignment
 from autograder.submissions import MAX_ZIP, Submission
 
 _SECONDS = 60  # for the scheduler, and for the first worker

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 from autograder.limits import Limits
-from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
-from autograder.sandbox.backends import ROOT
+from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, Zygote, open_sandbox
+from autograder.sandbox.backends import LIBRARY, ROOT
 from autograder.session import RemoteError, Session, WorkerLostError
 
 _SECONDS = 30.0
+_ANSWER = "gating.py"  # of notebook 08
 _SURVIVOR = "grading-siege"  # at most 15 letters: the kernel keeps no more of a process's name
 
 
@@ -53,10 +54,11 @@ def examine(sandbox: Sandbox) -> bool:
     print(
         "Inside:  " + ", ".join(f"{name} {version}" for name, version in sandbox.versions.items())
     )
+    zygote = sandbox.without([_ANSWER])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         attacks = short_siege(listener.getsockname())
-        held = [_withstands(sandbox, name, attack) for name, attack in attacks.items()]
-    return all([*held, _leaves_nothing_alive(sandbox)])
+        held = [_withstands(zygote, name, attack) for name, attack in attacks.items()]
+    return all([*held, _leaves_nothing_alive(zygote)])
 
 
 def short_siege(listener: tuple[str, int]) -> dict[str, str]:
@@ -68,6 +70,8 @@ def short_siege(listener: tuple[str, int]) -> dict[str, str]:
     return {
         "reading the hidden tests": f"open({str(_some_test())!r})",
         "reading the project": f"open({str(ROOT / 'autograder' / 'judge.py')!r})",
+        "reading what answers a notebook": f"open({str(ROOT / LIBRARY / _ANSWER)!r})",
+        "importing what answers a notebook": f"import {LIBRARY}.{_ANSWER.removesuffix('.py')}",
         "reading the machine's files": "open('/etc/shadow')",
         "writing to the library": f"open({str(ROOT / 'imitation_lab' / 'x.py')!r}, 'w')",
         "writing to the machine's temporary folder": "open('/var/tmp/grading-siege', 'w')",
@@ -100,8 +104,8 @@ def _some_test() -> Path:
     return next(tests.glob("*/*.py"), tests / "assignment.json")
 
 
-def _withstands(sandbox: Sandbox, name: str, attack: str) -> bool:
-    session = Session(sandbox, Limits(), time.monotonic() + _SECONDS)
+def _withstands(zygote: Zygote, name: str, attack: str) -> bool:
+    session = Session(zygote, Limits(), time.monotonic() + _SECONDS)
     try:
         held = session.run(attack, "attack")["error"] is not None
     except (RemoteError, WorkerLostError):
@@ -112,9 +116,9 @@ def _withstands(sandbox: Sandbox, name: str, attack: str) -> bool:
     return held
 
 
-def _leaves_nothing_alive(sandbox: Sandbox) -> bool:
+def _leaves_nothing_alive(zygote: Zygote) -> bool:
     """Start a process that leaves its session and ignores every signal, and look for it afterwards."""
-    session = Session(sandbox, Limits(), time.monotonic() + _SECONDS)
+    session = Session(zygote, Limits(), time.monotonic() + _SECONDS)
     program = f"""
 import ctypes, os, signal, time
 if os.fork() == 0:

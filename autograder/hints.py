@@ -71,8 +71,9 @@ class Misconceptions:
 
     def _ready(self) -> Session:
         if self._session is None or not self._session.alive:
+            zygote = self._sandbox.without(self._assignment.withheld)
             # It serves every submission of a run, which may take days.
-            self._session = Session(self._sandbox, self._limits, math.inf)
+            self._session = Session(zygote, self._limits, math.inf)
             for cell in self._assignment.cells:
                 if cell.run and not cell.question:
                     self._session.run(cell.source, cell.id)

@@ -1,7 +1,8 @@
 """The judge: holds the tests and the score, and asks the worker for no more than values."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,19 @@ from autograder.randomness import own_global_randomness
 from autograder.results import Result, TestResult
 from autograder.run import CellReport, SubmissionRun, explain_lost_cell
 from autograder.sandbox import Sandbox
-from autograder.selection import ANSWER, ANSWERED, PRISTINE, Plan, identify, make_plan
+from autograder.selection import (
+    ANSWER,
+    ANSWERED,
+    PRISTINE,
+    Names,
+    Plan,
+    guess_assignment,
+    identify,
+    make_plan,
+)
 from autograder.session import MALFORMED, OK, TIMEOUT, Call, Session, WorkerLostError
 from autograder.similarity import TreeReader
-from autograder.submissions import MalformedError, Submission, read_notebook
+from autograder.submissions import MalformedError, Notebook, Submission, read_notebook
 from autograder.whose import Dealer
 from imitation_lab.testing import grading_seed
 
@@ -80,40 +90,54 @@ class Judge:
         """Grade one submission."""
         started = time.monotonic()
         result = self.blank_result(submission)
-        seed = derive_seed(self._settings.seed, "cells")
-        run = SubmissionRun(self._sandbox, self._settings.limits, seed)
-        try:
-            assignment, plan = self._read(submission, run, result)
-            result.trees = self._trees.read(plan.answers)
-            hints = self._misconceptions[assignment.notebook]
-            _Grading(assignment, plan, run, self._settings.seed, hints).fill(result)
-        except MalformedError as error:
-            result.status = MALFORMED
-            result.notes.append(str(error))
-            result.fail_everything("Not run: see above.")
-        finally:
-            run.close()
+        with ExitStack() as runs:
+            try:
+                assignment, plan, run = self._read(submission, result, runs)
+                result.trees = self._trees.read(plan.answers)
+                hints = self._misconceptions[assignment.notebook]
+                _Grading(assignment, plan, run, self._settings.seed, hints).fill(result)
+            except MalformedError as error:
+                result.status = MALFORMED
+                result.notes.append(str(error))
+                result.fail_everything("Not run: see above.")
         result.seconds = time.monotonic() - started
         return result
 
     def _read(
-        self, submission: Submission, run: SubmissionRun, result: Result
-    ) -> tuple[Assignment, Plan]:
+        self, submission: Submission, result: Result, runs: ExitStack
+    ) -> tuple[Assignment, Plan, SubmissionRun]:
         notebook = read_notebook(submission.path)
         result.notes += notebook.notes
+        # What it answers can nearly always be told before its cells are analysed.
+        likely = self._identify(notebook, submission, [])
+        run = self._start(likely or next(iter(self._assignments.values())), runs)
         names = run.analyse([cell.source for cell in notebook.code])
-        assignment = self._assignments.get(self._settings.assignment) or identify(
-            notebook, self._assignments, submission.name, names
-        )
+        assignment = self._identify(notebook, submission, names)
         if assignment is None:
             known = ", ".join(self._assignments)
             raise MalformedError(f"The notebook answers none of the questions of {known}.")
+        if assignment is not likely:
+            run = self._start(assignment, runs)
         handed_out = assignment
         if dealer := self._settings.dealer:
             handed_out, hand = dealer.deal(assignment, notebook, submission.student)
             result.notes += hand.notes if hand else []
             result.variant = hand.as_json() if hand else None
-        return assignment, make_plan(handed_out, notebook, names)
+        return assignment, make_plan(handed_out, notebook, names), run
+
+    def _identify(
+        self, notebook: Notebook, submission: Submission, names: Sequence[Names]
+    ) -> Assignment | None:
+        named = self._assignments.get(self._settings.assignment)
+        return named or identify(notebook, self._assignments, submission.name, names)
+
+    def _start(self, assignment: Assignment, runs: ExitStack) -> SubmissionRun:
+        """Return a run that sees no more of the library than the assignment lets it."""
+        zygote = self._sandbox.without(assignment.withheld)
+        seed = derive_seed(self._settings.seed, "cells")
+        run = SubmissionRun(zygote, self._settings.limits, seed)
+        runs.callback(run.close)
+        return run
 
     def _environment(self) -> dict[str, Any]:
         return {
@@ -123,24 +147,6 @@ class Judge:
             "limits": self._settings.limits.as_dict(),
             "versions": self._sandbox.versions,
         }
-
-
-def guess_assignment(
-    submission: Submission, assignments: Mapping[str, Assignment], named: str
-) -> Assignment | None:
-    """Return the assignment of a submission that cannot be read, where it can be told.
-
-    Args:
-        submission: The submission.
-        assignments: By the notebook's name.
-        named: What all submissions are said to answer, or empty.
-    """
-    if named:
-        return assignments[named]
-    if len(assignments) == 1:
-        return next(iter(assignments.values()))
-    fitting = [key for key in assignments if key in submission.name]
-    return assignments[fitting[0]] if fitting else None
 
 
 class _Grading:
@@ -207,7 +213,9 @@ class _Grading:
         session: Session | None = None
         try:
             with self._run.test(self._plan, derive_seed(self._seed, "worker", *label)) as session:
-                arguments = self._arguments(test, session)
+                found = session.look(test.parameters)
+                _refuse_the_librarys(question, found)
+                arguments = self._arguments(found, session)
                 missing = [name for name, value in arguments.items() if value is None]
                 seed = derive_seed(self._seed, "test", *label)
                 with own_global_randomness(seed), grading_seed(seed):
@@ -226,17 +234,16 @@ class _Grading:
             return TestResult(question.name, test, False, message, failure)
         return TestResult(question.name, test, True)
 
-    def _arguments(self, test: Test, session: Session) -> dict[str, Any]:
+    def _arguments(self, found: Mapping[str, Any], session: Session) -> dict[str, Any]:
         """Return what a test asks for: functions and classes as proxies, values, else None."""
         arguments: dict[str, Any] = {}
-        for name, found in session.look(test.parameters).items():
-            kind = found[0] if type(found) is list and found else "missing"
+        for name, (kind, *details) in found.items():
             if kind == "function":
                 arguments[name] = StudentFunction(name, session, self._record)
             elif kind == "class":
                 arguments[name] = StudentClass(name, session, self._record)
             else:
-                arguments[name] = found[1] if kind == "value" and len(found) == 2 else None
+                arguments[name] = details[0] if kind == "value" else None
         return arguments
 
     def _record(self, name: str, call: Call | None) -> None:
@@ -269,6 +276,18 @@ class _Grading:
         """Return what stopped the question's cell when it ran, before any test's input existed."""
         errors = [c.error for c in self._run.cells if question.name in c.step.keep and c.error]
         return errors[0] if errors else ""
+
+
+def _refuse_the_librarys(question: Question, found: Mapping[str, Any]) -> None:
+    """Let no answer stand that the course's library gave, where a question is about to be tested.
+
+    The other functions that its tests ask for may well be the library's.
+    """
+    kind, *details = found.get(question.name, ["missing"])
+    if kind in ("function", "class") and details == [True]:
+        raise AssertionError(
+            f"{question.name} was taken from the course's library. Write it yourself."
+        )
 
 
 def _is_telling(cell: CellReport) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from autograder.limits import Limits
-from autograder.sandbox import Sandbox
+from autograder.sandbox import Zygote
 from autograder.selection import ADDED, PRISTINE, Names, Plan, Step
 from autograder.session import (
     EXPLANATIONS,
@@ -45,8 +45,8 @@ class SubmissionRun:
         cells: What happened in its cells, once they were run.
     """
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, seed: int) -> None:
-        self._sandbox = sandbox
+    def __init__(self, zygote: Zygote, limits: Limits, seed: int) -> None:
+        self._zygote = zygote
         self._limits = limits
         self._seed = seed
         self._deadline = time.monotonic() + limits.total_seconds
@@ -137,7 +137,7 @@ class SubmissionRun:
             if time.monotonic() >= self._deadline:
                 self._record(TIMEOUT)
                 raise WorkerLostError(TIMEOUT)
-            self._session = Session(self._sandbox, self._limits, self._deadline)
+            self._session = Session(self._zygote, self._limits, self._deadline)
             self._prepared = False
         return self._session
 

@@ -6,11 +6,11 @@ the student's answers. Whatever else the student wrote runs too, where it stood,
 need a helper or an import from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograder.assignment import Assignment, PristineCell, Question
-from autograder.submissions import Cell, Notebook
+from autograder.submissions import Cell, Notebook, Submission
 
 ANSWERED, BLANK, MISSING = "answered", "blank", "missing"
 PRISTINE, ANSWER, ADDED, EDITED = "pristine", "answer", "added", "edited"
@@ -105,6 +105,24 @@ def identify(
 
     best = max(assignments.values(), key=evidence)
     return best if any(evidence(best)) else None
+
+
+def guess_assignment(
+    submission: Submission, assignments: Mapping[str, Assignment], named: str
+) -> Assignment | None:
+    """Return the assignment of a submission that was not read, where it can be told.
+
+    Args:
+        submission: The submission.
+        assignments: By the notebook's name.
+        named: What all submissions are said to answer, or empty.
+    """
+    if named:
+        return assignments[named]
+    if len(assignments) == 1:
+        return next(iter(assignments.values()))
+    fitting = [key for key in assignments if key in submission.name]
+    return assignments[fitting[0]] if fitting else None
 
 
 class _Planner:

@@ -11,7 +11,7 @@ import torch
 from autograder import wire
 from autograder.limits import Limits
 from autograder.packing import pack
-from autograder.sandbox import Sandbox
+from autograder.sandbox import Zygote
 
 OK, TIMEOUT, DIED, OUT_OF_MEMORY, MALFORMED = "ok", "timeout", "died", "out_of_memory", "malformed"
 FINISH_SECONDS = 10.0
@@ -61,11 +61,11 @@ class Session:
         out_of_memory: Whether an allocation was refused since this was last set to False.
     """
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float) -> None:
-        self._sandbox = sandbox
+    def __init__(self, zygote: Zygote, limits: Limits, deadline: float) -> None:
+        self._zygote = zygote
         self._limits = limits
         self._deadline = deadline
-        self._connection, self._worker = sandbox.spawn(limits)
+        self._connection, self._worker = zygote.spawn(limits)
         self._alive = True
         self._test_id: str | None = None
         self.failure: str | None = None
@@ -83,7 +83,7 @@ class Session:
             return "killed"
         self._alive = False
         self._connection.close()
-        return self._sandbox.end(self._worker, patience)
+        return self._zygote.end(self._worker, patience)
 
     def analyse(self, sources: Sequence[str]) -> list[list[str] | None]:
         """Return the names that each cell defines at its top level, None for what is no Python."""
@@ -105,9 +105,16 @@ class Session:
         return result
 
     def look(self, names: Sequence[str]) -> dict[str, list[Any]]:
-        """Tell of each name: ``["missing"]``, ``["class"]``, ``["function"]``, ``["value", value]``."""
+        """Tell of each name what it is.
+
+        Returns:
+            ``["missing"]``, ``["value", value]``, or ``["class", ours]`` or ``["function", ours]``, where
+            ``ours`` tells whether the course's library defines it.
+        """
         found = self._request_of_ours("look", names=list(names))
         if type(found) is not dict or set(found) != set(names):
+            raise self._lost(DIED)
+        if not all(_is_finding(item) for item in found.values()):
             raise self._lost(DIED)
         return found
 
@@ -294,6 +301,14 @@ class Call:
 
 def _is_names(value: Any) -> bool:
     return value is None or (type(value) is list and all(type(name) is str for name in value))
+
+
+def _is_finding(value: Any) -> bool:
+    if type(value) is not list or not value or type(value[0]) is not str:
+        return False
+    if value[0] in ("class", "function"):
+        return len(value) == 2 and type(value[1]) is bool
+    return len(value) == {"missing": 1, "value": 2}.get(value[0])
 
 
 def _is_error(value: Any) -> bool:

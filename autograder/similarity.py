@@ -61,7 +61,7 @@ class TreeReader:
 
     def _ready(self) -> Session:
         if self._session is None or not self._session.alive:
-            self._session = Session(self._sandbox, self._limits, math.inf)
+            self._session = Session(self._sandbox.bare, self._limits, math.inf)
             self._session.run(_READER, "the reader of trees")
         return self._session
 

@@ -11,6 +11,7 @@ from tools.assign import assign
 from tools.doors import with_buttons
 from tools.error import BuildError
 from tools.leaks import check_student_folder
+from tools.library import withheld_names
 from tools.rules import read_course
 from tools.source import Notebook
 from tools.write import write_notebook
@@ -39,7 +40,9 @@ def build(source: Path, destination: Path, project: Path = PROJECT) -> None:
             started = time.perf_counter()
             with _folder() as workshop:
                 due = _due(notebook, notebooks)
-                write_notebook(notebook, assign(notebook, due, source, project, workshop), staging)
+                assigned = assign(notebook, due, source, project, workshop)
+            hidden = withheld_names(project / "imitation_lab", due)
+            write_notebook(notebook, assigned, hidden, staging)
             print(f"{notebook.name}: {time.perf_counter() - started:.1f} s", flush=True)
         check_student_folder(staging / "notebooks", notebooks)
         _swap(staging, destination)

@@ -1,5 +1,6 @@
 """``assignment.json``: what the grader must know about a notebook."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from nbformat import NotebookNode
@@ -11,18 +12,22 @@ ANSWER_TAG = "otter_answer_cell"
 _SCHEMA = 1
 
 
-def describe(notebook: Notebook, cells: list[NotebookNode]) -> dict[str, Any]:
+def describe(
+    notebook: Notebook, cells: list[NotebookNode], withheld: Sequence[str]
+) -> dict[str, Any]:
     """Return the description of one notebook.
 
     Args:
         notebook: The source.
         cells: The student's notebook, with the notes of ``tools.master`` still in the metadata.
+        withheld: The library's files that no submission of it may see, as paths in the library's folder.
     """
     answers = _answer_cells(cells)
     return {
         "schema": _SCHEMA,
         "notebook": notebook.name,
         "title": notebook.title,
+        "withheld": list(withheld),
         "cells": [_describe_cell(cell) for cell in cells if cell.cell_type == "code"],
         "variant": _describe_variant(notebook, cells),
         "questions": [

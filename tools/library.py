@@ -1,4 +1,4 @@
-"""Which modules of the library a release leaves out."""
+"""Which files of the library a release, and the grader's sandbox, leave out."""
 
 import ast
 from collections.abc import Iterable
@@ -29,6 +29,11 @@ def withheld(library: Path, due: Iterable[str]) -> set[Path]:
     while more := {name for name, needed in needs.items() if needed & lost} - lost:
         lost |= more
     return {names[name] for name in lost}
+
+
+def withheld_names(library: Path, due: Iterable[str]) -> list[str]:
+    """Return what ``withheld`` does, as paths in the library's folder: ``"policies/flow.py"``."""
+    return sorted(path.relative_to(library).as_posix() for path in withheld(library, due))
 
 
 def _dotted(path: Path, library: Path) -> str:

@@ -6,6 +6,7 @@ differs between versions of Python and loses comments. All of that is replaced h
 
 import ast
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -22,17 +23,20 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _PDF_COMMENTS = ("<!-- BEGIN QUESTION -->", "<!-- END QUESTION -->")
 
 
-def write_notebook(notebook: Notebook, assigned: Assigned, destination: Path) -> None:
+def write_notebook(
+    notebook: Notebook, assigned: Assigned, withheld: Sequence[str], destination: Path
+) -> None:
     """Write the student's, the instructor's and the grader's files of one notebook.
 
     Args:
         notebook: The source.
         assigned: What Otter made of it.
+        withheld: The library's files that no submission of it may see.
         destination: The folder that gets ``notebooks``, ``solutions`` and ``autograder/tests``.
     """
     _blank_stretch_goals(assigned.student)
     student, solved = (_tidy(notebook, cells) for cells in (assigned.student, assigned.solved))
-    description = json.dumps(describe(notebook, student), indent=1, ensure_ascii=False)
+    description = json.dumps(describe(notebook, student, withheld), indent=1, ensure_ascii=False)
     _check_with_all_tests(solved)
     _write_text(destination / "notebooks" / f"{notebook.name}.ipynb", _as_text(student))
     _write_text(destination / "solutions" / f"{notebook.name}.ipynb", _as_text(solved))

@@ -17,6 +17,22 @@ from autograder.limits import Limits
 _HIGHEST_FILE = 4096  # the zygote holds a dozen
 
 
+def enter_namespace_of_mounts() -> None:
+    """Be able to mount what no other process sees, as nobody, until capabilities are given up."""
+    user, group = os.getuid(), os.getgid()
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    linux.map_to_nobody(user, group)
+    linux.make_mounts_private()
+
+
+def give_up_capabilities() -> None:
+    """Have no capability any more, here or in any program that is started from here."""
+    linux.forbid_capabilities()
+    linux.drop_capabilities()
+    # A process that changed its user owns nothing in /proc, and its children could not map theirs.
+    linux.allow_inspection()
+
+
 def run_in_namespaces(limits: Limits, report: int, connection: socket.socket) -> None:
     """Serve a submission in new namespaces, wait until nothing of them is left, and exit.
 

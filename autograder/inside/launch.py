@@ -2,8 +2,9 @@
 
 Run as a script by the judge, with one argument: a JSON object with ``control`` (an inherited socket),
 ``backend``, ``root`` (the folder that holds the packages), ``binds`` (paths that exist in the
-sandbox, read-only) and ``masks`` (folders that are empty there even so), or, by Landlock, ``binds`` and
-``listable`` (folders whose names may be seen).
+sandbox, read-only), ``masks`` (folders that are empty there even so), or, by Landlock, ``listable``
+(folders whose names may be seen), and ``library`` and ``assets`` (the folder of the course's library, of
+which each assignment is shown a part, and of its data: see ``autograder.inside.library``).
 """
 
 import json
@@ -23,12 +24,16 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     sys.path.insert(0, config["root"])
     control = socket.socket(fileno=config["control"])
+    library = Path(config["library"])
     try:
         if config["backend"] == "namespaces":
+            # The sandbox has no library, but this process can still copy from it.
+            library = Path(f"/proc/self/fd/{os.open(library, os.O_RDONLY)}")
             _enter_sandbox(config, control)
         from autograder.inside import walls, zygote
+        from autograder.inside.library import Library
 
-        wall = walls.make_wall(config)
+        wall = walls.make_wall(config, Library(library, Path(config["assets"])))
         versions = zygote.warm_up()
     except Exception as error:
         control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"[:2000]}).encode())
@@ -87,7 +92,7 @@ def _build_root(binds: list[str], masks: list[str]) -> None:
     for path in masks:
         if Path(path).is_dir():
             linux.mount("tmpfs", path, "tmpfs", linux.MS_RDONLY, "size=4k")
-    for folder in (linux.SCRATCH, "/proc"):
+    for folder in (linux.SCRATCH, linux.LIBRARY, "/proc"):
         Path(folder).mkdir()
     _offer_scratch()
     linux.mount("proc", "/proc", "proc", private | linux.MS_NOEXEC)

@@ -32,6 +32,7 @@ CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID = 0, 2, 5, 6, 7
 
 NOBODY = 65534
 SCRATCH = "/scratch"  # the one folder of the sandbox that can be written to
+LIBRARY = "/library"  # where a zygote has its part of the course's library
 
 libc = ctypes.CDLL(None, use_errno=True)
 

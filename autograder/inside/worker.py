@@ -21,6 +21,7 @@ from autograder import wire
 from autograder.inside.arguments import Unpacker
 from autograder.inside.cells import Interpreter, captured, defined_names, describe
 from autograder.inside.ending import how_ended
+from autograder.inside.library import is_of_library
 
 
 def serve(connection: socket.socket, kill_survivors: bool) -> None:
@@ -85,16 +86,19 @@ class Server:
         return result
 
     def _do_look(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Tell of each name whether it is missing, a class, a function, or a value, and which."""
+        """Tell of each name whether it is missing, a class, a function, or a value, and which.
+
+        Of a class and of a function, tell as well whether the library made it.
+        """
         return {name: self._look(name) for name in header["names"]}
 
     def _look(self, name: str) -> list[Any]:
         try:
             value = self._find(name)
             if isinstance(value, type):
-                return ["class"]
+                return ["class", is_of_library(value)]
             if callable(value):
-                return ["function"]
+                return ["function", is_of_library(value)]
             wire.encode(value)
         except (LookupError, wire.UnsendableError):
             return ["missing"]

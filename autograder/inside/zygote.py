@@ -1,7 +1,10 @@
 """A process that has torch loaded, and becomes a worker by forking: milliseconds, not seconds.
 
-It never runs a line of a submission, and never starts CUDA or a second thread: neither survives a
-fork, and a process with threads may not make a user namespace.
+The first zygote knows nothing of the course's library. For each part of the library that submissions may
+see it forks another zygote, which loads that part. They share torch's memory.
+
+None of them ever runs a line of a submission, and none starts CUDA or a second thread: neither survives
+a fork, and a process with threads may not make a user namespace.
 """
 
 import contextlib
@@ -9,13 +12,14 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import platform
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from autograder.inside.ending import DIED, EXIT_CODES, KILLED, how_ended
+from autograder.inside.library import load_library
 from autograder.inside.walls import Lodging, Wall
 from autograder.limits import Limits
 
@@ -26,33 +30,32 @@ PRELOADED = (
     "torch.fx.experimental.symbolic_shapes",  # with the first gradient
     "matplotlib.pyplot",
     "gymnasium",
+    *("scipy.stats", "scipy.optimize", "safetensors.torch", "anywidget", "ipywidgets", "jaxtyping"),
 )
 
 
 def warm_up() -> dict[str, str]:
-    """Load what submissions will import, and return the versions."""
+    """Load what submissions, and the library, will import, and return the versions."""
     import numpy
     import torch
 
-    import imitation_lab
-
     torch.set_num_threads(1)
-    library = [
-        name for _, name, _ in pkgutil.walk_packages(imitation_lab.__path__, "imitation_lab.")
-    ]
-    for name in (*PRELOADED, *library):
+    for name in PRELOADED:
         with contextlib.suppress(Exception):  # it fails again, with a message, where it is needed
             importlib.import_module(name)
     from autograder.inside import worker  # noqa: F401
 
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy every page that it marks
+    _freeze()
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,
-        "imitation_lab": imitation_lab.__version__,
     }
+
+
+def _freeze() -> None:
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it marks
 
 
 # The process by which to end a worker -> the process to wait for, and what the worker has to itself.
@@ -60,13 +63,17 @@ Live = dict[int, tuple[int, Lodging | None]]
 
 
 def serve(control: socket.socket, wall: Wall) -> None:
-    """Fork and end workers as the judge asks, until the judge is gone."""
+    """Fork and end workers as the judge asks, and open zygotes, until the judge is gone."""
     live: Live = {}
+    opened: list[int] = []
     while True:
         message, files, _, _ = socket.recv_fds(control, MESSAGE_SIZE, 1)
         if not message:
             break
         request = json.loads(message)
+        if request["do"] == "open":
+            opened.append(_open(control, files[0], request["withheld"], wall))
+            continue  # the other zygote answers, on its own connection
         if request["do"] == "spawn":
             reply = _spawn(control, files[0], Limits(**request["limits"]), wall, live)
         else:
@@ -74,6 +81,33 @@ def serve(control: socket.socket, wall: Wall) -> None:
         control.send(json.dumps(reply).encode())
     for worker in list(live):
         _end(worker, live, wall, 0.0)
+    for zygote in opened:  # their judge is gone too
+        os.waitpid(zygote, 0)
+
+
+def _open(control: socket.socket, file: int, withheld: Sequence[str], wall: Wall) -> int:
+    """Fork a zygote that has the library without some files; return its process."""
+    child = os.fork()
+    if child:
+        os.close(file)
+        return child
+    control.close()
+    try:
+        _serve_with_library(socket.socket(fileno=file), withheld, wall)
+    finally:
+        os._exit(0)
+
+
+def _serve_with_library(control: socket.socket, withheld: Sequence[str], wall: Wall) -> None:
+    try:
+        load_library(wall.furnish(withheld))
+        _freeze()
+        control.send(json.dumps({"ready": {}}).encode())
+        serve(control, wall)
+    except Exception as error:
+        control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"[:2000]}).encode())
+    finally:
+        wall.close()
 
 
 def _spawn(

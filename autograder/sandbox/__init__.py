@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 
 from autograder.sandbox.backends import BACKENDS, Backend, Plain
-from autograder.sandbox.process import Sandbox, SandboxError
+from autograder.sandbox.process import Sandbox, SandboxError, Zygote
 
-__all__ = ["BACKEND_NAMES", "Backend", "Sandbox", "SandboxError", "open_sandbox"]
+__all__ = ["BACKEND_NAMES", "Backend", "Sandbox", "SandboxError", "Zygote", "open_sandbox"]
 
 BACKEND_NAMES = tuple(backend.name for backend in BACKENDS)
 

@@ -4,10 +4,13 @@ import importlib.util
 import os
 import platform
 import re
+import site
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from autograder.inside.library import NAME as LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
 _MINIMUM_KERNEL = (5, 14)  # mount_setattr, and limits on processes that count per namespace
@@ -58,10 +61,9 @@ class Namespaces:
         """Show what Python, torch and the course's library need, and nothing else."""
         project = [str(ROOT / name) for name in _SECRETS]
         return {
-            "backend": self.name,
-            "root": str(ROOT),
+            **_common(self.name),
             "binds": [*_python_paths(), *_project_paths()],
-            "masks": [*project, *map(os.path.abspath, secrets)],
+            "masks": [*project, *map(str, _libraries()), *map(os.path.abspath, secrets)],
         }
 
 
@@ -77,7 +79,7 @@ class Plain:
 
     def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
         """There is nothing to show or to hide."""
-        return {"backend": "plain", "root": str(ROOT), "binds": [], "masks": []}
+        return _common("plain")
 
 
 class Landlock:
@@ -100,14 +102,13 @@ class Landlock:
 
     def configuration(self, secrets: Sequence[str]) -> dict[str, Any]:
         """Allow what Python, torch and the course's library need. All else is forbidden already."""
-        hidden = [*(ROOT / name for name in _SECRETS), *map(Path, secrets)]
+        hidden = [*(ROOT / name for name in _SECRETS), *_libraries(), *map(Path, secrets)]
         readable, listable = _around(
             [Path(os.path.realpath(path)) for path in (*_python_paths(), *_project_paths())],
             [Path(os.path.realpath(path)) for path in hidden],
         )
         return {
-            "backend": self.name,
-            "root": str(ROOT),
+            **_common(self.name),
             "binds": [str(path) for path in readable],
             "listable": [str(path) for path in listable],
         }
@@ -144,14 +145,28 @@ def _python_paths() -> list[str]:
     return [path for path in (*libraries, *_SYSTEM_LIBRARIES) if Path(path).exists()]
 
 
-def _project_paths() -> list[str]:
-    """Return the library, its assets, and the part of the grader that runs behind the wall."""
-    library = importlib.util.find_spec("imitation_lab")
+def _common(backend: str) -> dict[str, Any]:
+    library = importlib.util.find_spec(LIBRARY)
     if library is None or library.origin is None:
-        raise RuntimeError("imitation_lab is not installed: run `python3 course.py setup`.")
+        raise RuntimeError(f"{LIBRARY} is not installed: run `python3 course.py setup`.")
+    return {
+        "backend": backend,
+        "root": str(ROOT),
+        "library": str(Path(library.origin).parent),
+        "assets": str(ROOT / "assets"),
+    }
+
+
+def _libraries() -> list[Path]:
+    """Return every folder that the library could be imported from: submissions see none of them."""
+    folders = [str(ROOT), *sys.path, *site.getsitepackages()]
+    return [path for folder in dict.fromkeys(folders) if (path := Path(folder) / LIBRARY).is_dir()]
+
+
+def _project_paths() -> list[str]:
+    """Return the library's assets, and the part of the grader that runs behind the wall."""
     grader = ROOT / "autograder"
     shown = [
-        Path(library.origin).parent,
         ROOT / "assets",
         *(grader / name for name in ("__init__.py", "limits.py", "wire.py", "inside")),
     ]

@@ -42,6 +42,12 @@ def sandbox():
 
 
 @pytest.fixture(scope="session")
+def zygote(sandbox):
+    """The zygote that has the whole library."""
+    return sandbox.without([])
+
+
+@pytest.fixture(scope="session")
 def assignments():
     return load_assignments(ASSIGNMENTS)
 
@@ -57,8 +63,8 @@ def limits():
 
 
 @pytest.fixture
-def session(sandbox):
-    session = Session(sandbox, LIMITS, time.monotonic() + 60)
+def session(zygote):
+    session = Session(zygote, LIMITS, time.monotonic() + 60)
     yield session
     session.close()
 

@@ -254,7 +254,7 @@ def counters(session):
     here: dict = {"torch": torch}
     exec(COUNTER, here)
     session.run("import torch\n" + COUNTER, "cell", ["Counter", "f"])
-    assert session.look(["Counter", "f"]) == {"Counter": ["class"], "f": ["function"]}
+    assert session.look(["Counter", "f"]) == {"Counter": ["class", False], "f": ["function", False]}
     return here["Counter"], StudentClass("Counter", session), StudentFunction("f", session)
 
 

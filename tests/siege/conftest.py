@@ -16,6 +16,7 @@ from autograder.judge import Judge, Settings
 from autograder.limits import Limits
 from autograder.report import render_feedback
 from autograder.sandbox import BACKEND_NAMES, SandboxError, open_sandbox, process
+from autograder.sandbox.backends import ROOT
 from autograder.submissions import Submission
 from tests.grading.conftest import ASSIGNMENTS, FULL, RIGHT, StudentNotebook
 
@@ -40,6 +41,7 @@ class Field:
         self.sandbox = sandbox
         self.assignments = load_assignments(folder / "assignments")
         self.judge = Judge(sandbox, self.assignments, Settings(seed=11, limits=LIMITS))
+        sandbox.without(self.assignments["00_sample"].withheld)  # it stays, and is no survivor
         self._alive = self._living()
 
     def notebook(self, **answers: str) -> StudentNotebook:
@@ -140,5 +142,9 @@ def _prepare(folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
         "ABSTRACT": f"\\0siege-{token}",
         "PORT": str(tcp.getsockname()[1]),
         "JUDGE": str(os.getpid()),
+        "ANSWER": "imitation_lab.gating",  # what the sample's assignment withholds
+        "MARK": "Who_drives_now?_Doubt,_thresholds,_and_hands_on_the_wheel.",  # in it, and nowhere else
+        "PROJECT": str(ROOT),
+        "LIBRARY": str(ROOT / "imitation_lab"),
         "WON": f"WON-{secrets.token_hex(8)}",
     }

@@ -1,4 +1,4 @@
-"""All hostile submissions, and the dozen that the ordinary run tries."""
+"""All hostile submissions, and the few that the ordinary run tries."""
 
 from tests.siege.ending import ENDING, GREEDY
 from tests.siege.forms import Hostile
@@ -14,6 +14,7 @@ SHORT = (
     "a pickle in the result",
     "the request's number from a frame above",
     "a hard link to a secret",
+    "what answers the notebook, by every road of an import",
     "signalling, slowing and limiting the judge",
     "hidden inputs by file",
     "writing everywhere",

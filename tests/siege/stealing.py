@@ -38,6 +38,48 @@ SPIES = [
         "import glob, os\nfor p in glob.glob('/lib*/ld-linux*'):\n"
         "    if os.fork() == 0: os.execv(p, [p, '/bin/cat', '@SECRET@'])\nos.wait()",
     ),
+    cell("what answers the notebook, by import", "import @ANSWER@\nprint('@WON@')", OK),
+    cell(
+        "what answers the notebook, by every road of an import",
+        "import importlib, importlib.util, pkgutil, sys\nname = '@ANSWER@'\nimport imitation_lab as lab\n"
+        "roads = (importlib.import_module, importlib.util.find_spec, pkgutil.resolve_name,\n"
+        "         lambda n: importlib.reload(lab) and importlib.import_module(n),\n"
+        "         lambda n: dict((m.name, m) for m in pkgutil.walk_packages(lab.__path__, 'imitation_lab.'))[n],\n"
+        "         lambda n: importlib.import_module('.' + n.partition('.')[2], 'imitation_lab'), sys.modules.__getitem__)\n"
+        "sys.path[:0] = ['@PROJECT@', '@LIBRARY@']\n"
+        "for again in (False, True):\n"
+        "    for road in roads:\n        try:\n            if road(name): print('@WON@')\n"
+        "        except Exception: pass\n"
+        "    for m in [m for m in sys.modules if m.startswith('imitation_lab')]: del sys.modules[m]",
+        OK,
+    ),
+    cell(
+        "what answers the notebook, in memory",
+        "import gc\ngc.unfreeze()\nmark = '@MARK@'.replace('_', ' ')\nname = '@ANSWER@'\nseen = 0\n"
+        "for o in gc.get_objects():\n    seen += 1\n"
+        "    if getattr(type(o), '__name__', '') == 'module' and o.__name__ == name: print('@WON@')\n"
+        "    if type(o).__name__ == 'function' and o.__module__ == name: print('@WON@')\n"
+        "    if type(o) is dict:\n"
+        "        for v in list(o.values()):\n"
+        "            if type(v) is str and mark in v and v != mark: print('@WON@')\n"
+        "if seen < 10**4: print('@WON@')",
+        OK,
+    ),
+    cell(
+        "what answers the notebook, in every file that can be read",
+        "import os, sys, sysconfig\nname = '@ANSWER@'.partition('.')[2]\nmark = '@MARK@'.replace('_', ' ').encode()\n"
+        "places = {'@PROJECT@', '@LIBRARY@', '/library', '/tmp', os.getcwd(), *filter(None, sys.path)}\n"
+        "places |= set(sysconfig.get_paths().values())\nread = 0\n"
+        "for place in places:\n    for folder, folders, files in os.walk(place):\n"
+        "        there = 'site-packages' in folder\n"
+        "        folders[:] = [f for f in folders if not there or 'imitation' in folder + f]\n"
+        "        for f in files:\n"
+        "            if f.partition('.')[0] != name and not f.endswith(('.zip', '.whl', '.pth')): continue\n"
+        "            try: text = open(os.path.join(folder, f), 'rb').read(10**6)\n            except OSError: continue\n"
+        "            read += 1\n"
+        "            if mark in text or b'imitation_lab/' in text: print('@WON@')\n"
+        "if not read: print('@WON@')",  # the figures' module has the same name, and may be read
+    ),
     cell("the grader", "import autograder.judge\nprint('@WON@')", OK),
     cell(
         "all frames above",

@@ -1,5 +1,7 @@
 """The siege: strangers' programs against the grader. Nothing stolen, leaked, broken or left alive."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.grading.conftest import RIGHT
@@ -21,6 +23,14 @@ def besiege(field, hostile: Hostile) -> None:
 def test_there_are_enough_of_them():
     assert len(ALL) == len(BY_CELLS) and len(ALL) + len(FILES) >= 60
     assert set(SHORT) <= set(ALL) and not any(ALL[name].waits for name in SHORT)
+
+
+def test_what_must_not_be_found_is_there_to_be_found(field):
+    """Else the hunt for what answers the notebook would succeed in nothing."""
+    module = field.places["ANSWER"].partition(".")[2]
+    text = (Path(field.places["LIBRARY"]) / f"{module}.py").read_text()
+    assert field.places["MARK"].replace("_", " ") in text
+    assert f"{module}.py" in field.assignments["00_sample"].withheld
 
 
 @pytest.mark.parametrize("name", SHORT)
