@@ -4132,8 +4132,8 @@ show(
 #
 # ### Play with it
 #
-# Thousands of particles start as noise. Press *Play*, or drag the time. The arrows are the field at this moment: learned, exact, or the
-# difference of the two. Click a particle to see which data points the exact field averages there, and how much each of them counts.
+# Thousands of particles start as noise, and your `euler_sample` moves them. Press *Play*, or drag the time. The arrows are the field at this
+# moment: learned, your `exact_velocity`, or the difference of the two. Click a particle to see which data points the exact field averages there, and how much each of them counts.
 #
 # - Two corners, one step. Where do all particles land, and why? Then 2, 5, 20 steps. Stop the time halfway: when has the choice been made?
 # - Click a particle near the watershed, and one far from it, at $t = 0.2$ and at $t = 0.8$. How many data points still count?
@@ -4168,7 +4168,7 @@ def scenes_of_the_fork(actor, demonstrations, neighbours=60):
 names = ("steer", "speed")
 scenes = [FlowScene(name, data, fields[name], axes=names) for name, data in DATA.items()]
 fork = scenes_of_the_fork(actors[0], demonstrations)
-flow = FollowTheFlow([*scenes, fork])
+flow = FollowTheFlow([*scenes, fork], exact_velocity=exact_velocity, euler_sample=euler_sample)
 flow
 
 # %% [markdown] question="fifty_hertz" points=[]

@@ -4,7 +4,7 @@
 gets of both, ``flow_figure`` the static picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from imitation_lab.widgets.flow_numbers import (
     FIELDS,
     LIMIT,
     STEP_COUNTS,
+    FlowAnswers,
     FlowSummary,
     chosen_particle,
     euler_path,
@@ -29,7 +30,14 @@ from imitation_lab.widgets.flow_numbers import (
     start_noise,
 )
 from imitation_lab.widgets.flow_packing import as_bytes, pack, particles_shown
-from imitation_lab.widgets.flow_scenes import OWN, Choice, FlowScene, as_choices, built_in_scenes
+from imitation_lab.widgets.flow_scenes import (
+    OWN,
+    Choice,
+    FlowScene,
+    Velocity,
+    as_choices,
+    built_in_scenes,
+)
 
 MOST_OWN_POINTS = 200
 PARTICLES = (1, 20_000)
@@ -67,6 +75,13 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
         scenes: Each a choice; a list of scenes is one choice with a slider over its states. By
             default two drivers and the ring, with exact fields only.
         particles: How many. A choice of more than three states shows fewer in each of them.
+        exact_velocity: The student's answer, of points, times and data. By default the course's, which
+            a release holds back as long as notebook 05 is due.
+        euler_sample: The student's answer, of a velocity, points, steps and observations. By default the
+            course's as well.
+
+    Raises:
+        ValueError: If what was given, or the course's, cannot be computed with.
     """
 
     scene = traitlets.Unicode().tag(sync=True)
@@ -89,6 +104,8 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
         self,
         scenes: Sequence[FlowScene | Sequence[FlowScene]] | None = None,
         particles: int = 5000,
+        exact_velocity: Callable[..., Tensor] | None = None,
+        euler_sample: Callable[..., Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
         low, high = PARTICLES
@@ -96,13 +113,15 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
             raise ValueError(f"particles must lie between {low} and {high}, got {particles}.")
         self._choices = as_choices(built_in_scenes() if scenes is None else scenes)
         self._particles = particles
+        given = {"exact_velocity": exact_velocity, "euler_sample": euler_sample}
+        self._answers = FlowAnswers(**{name: own for name, own in given.items() if own is not None})
         names = [choice[0].name for choice in self._choices]
         kwargs.setdefault("scene", [*names, OWN][0])
         self._hand_over()  # first: what is there already goes to the browser in one message
         super().__init__(**kwargs)
 
     def _hand_over(self) -> None:
-        packed = self._packed = pack(self._choices, self._particles)
+        packed = self._packed = pack(self._choices, self._particles, self._answers)
         self.set_trait("plan", packed.plan)
         self.set_trait("noise", as_bytes(start_noise(self._particles)))
         self.set_trait("scene_points", packed.data)
@@ -181,8 +200,8 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
             return noise.repeat(self.steps + 1, 1, 1)
         if self.scene == OWN or (scene.velocity is not None and self.followed == "exact"):
             # The browser works these out by itself, in double precision.
-            field = exact_field(scene.points)
-            return euler_path(field, noise[: self.num_particles].double(), self.steps)
+            start = noise[: self.num_particles].double()
+            return euler_path(self._exact_field(scene), start, self.steps, self._answers)
         states = [state for choice in self._choices for state in choice]
         return self._packed.stops_of(states.index(scene), self.steps, noise)
 
@@ -199,7 +218,7 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
         if self.shown is None or self.particle is None:
             raise ValueError("choose data and a particle first: click one, or set `particle`.")
         place = self.positions()[self.particle % self.num_particles]
-        return posterior_at(place, self.time, self.shown.points)
+        return posterior_at(place, self.time, self.shown.points, self._answers)
 
     def summary(self) -> FlowSummary:
         """Return the numbers that the widget shows."""
@@ -215,7 +234,7 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
         if self.particle is not None:
             index = self.particle % self.num_particles
             place = positions(stops, self.time)[index]
-            chosen = chosen_particle(index, place, self.time, data)
+            chosen = chosen_particle(index, place, self.time, data, self._answers)
         x, y = data.double().mean(dim=0).tolist()
         return FlowSummary(*known, (x, y), landing_distance(stops[-1], data), chosen)
 
@@ -229,4 +248,12 @@ class FollowTheFlow(CourseWidget, front_end="flow"):
 
     def figure(self) -> Figure:
         """Return four moments of the flow as a figure."""
-        return plot_flow(self.shown, self.followed, self.stops(), self.particle)
+        scene = self.shown
+        field = None
+        if scene is not None:
+            learned = self.followed == "learned"
+            field = scene.velocity if learned else self._exact_field(scene)
+        return plot_flow(scene, field, self.stops(), self.particle)
+
+    def _exact_field(self, scene: FlowScene) -> Velocity:
+        return exact_field(scene.points, self._answers)

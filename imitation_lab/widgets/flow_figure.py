@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imitation_lab.plots import POLICY_LOOKS
 from imitation_lab.style import OKABE_ITO
-from imitation_lab.widgets.flow_numbers import LIMIT, exact_field, positions
+from imitation_lab.widgets.flow_numbers import LIMIT, positions
 from imitation_lab.widgets.flow_packing import GRID, MOMENTS, TOP_SPEED, arrow_grid
 from imitation_lab.widgets.flow_scenes import FlowScene, Velocity
 
@@ -22,11 +22,11 @@ LAST_MOMENT = (MOMENTS - 1) / MOMENTS  # towards 1, the exact field grows withou
 
 def plot_flow(
     scene: FlowScene | None,
-    followed: str,
+    velocity: Velocity | None,
     stops: Float[Tensor, "moments particles 2"],
     particle: int | None,
 ) -> Figure:
-    """Draw the particles at four times, each with the field that they follow then."""
+    """Draw the particles at four times, each with the field, if any, that they follow then."""
     figure = Figure(figsize=(11.0, 3.3), layout="constrained")
     panels = figure.subplots(1, 4, sharey=True)
     for axes, time, name in zip(panels, TIMES, NAMES, strict=True):
@@ -36,18 +36,12 @@ def plot_flow(
         draw_particles(axes, positions(stops, time))
         if scene is None:
             continue
-        if time < 1:
-            draw_arrows(axes, _followed(scene, followed), time)
+        if velocity is not None and time < 1:
+            draw_arrows(axes, velocity, time)
         if particle is not None:
             draw_path(axes, stops[:, particle % stops.shape[1]], time)
     panels[0].set_ylabel("" if scene is None else scene.axes[1])
     return figure
-
-
-def _followed(scene: FlowScene, followed: str) -> Velocity:
-    if followed == "learned" and scene.velocity is not None:
-        return scene.velocity
-    return exact_field(scene.points)
 
 
 def frame_plane(axes: Axes, title: str, names: Sequence[str]) -> Axes:

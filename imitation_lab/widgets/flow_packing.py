@@ -10,13 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imitation_lab.widgets.flow_numbers import (
+    COURSE,
     LIMIT,
     STEP_COUNTS,
+    FlowAnswers,
     euler_path,
     exact_field,
     start_noise,
 )
-from imitation_lab.widgets.flow_scenes import Choice, FlowScene
+from imitation_lab.widgets.flow_scenes import Choice, FlowScene, Velocity
 
 QUANTUM = 1 / 4096  # a fiftieth of a pixel; 16 bits then reach to ±8
 GRID = 16  # arrows along each side of the plane
@@ -54,13 +56,17 @@ class Packed:
 
 
 @lru_cache(maxsize=4)  # a notebook's cell is run again and again
-def pack(choices: tuple[Choice, ...], particles: int) -> Packed:
+def pack(choices: tuple[Choice, ...], particles: int, answers: FlowAnswers = COURSE) -> Packed:
     """Integrate every state for every number of steps, and lay all out as bytes."""
     states = [(state, particles_shown(choice, particles)) for choice in choices for state in choice]
-    paths = [_packed_stops(state, count, steps) for state, count in states for steps in STEP_COUNTS]
+    paths = [
+        _packed_stops(state, count, steps, answers)
+        for state, count in states
+        for steps in STEP_COUNTS
+    ]
     learned = [state for state, _ in states if state.velocity is not None]
     return Packed(
-        [_plan(choice, particles_shown(choice, particles)) for choice in choices],
+        [_plan(choice, particles_shown(choice, particles), answers) for choice in choices],
         b"".join(as_bytes(state.points) for state, _ in states),
         tuple(paths),
         b"".join(as_bytes(learned_arrows(state)) for state in learned),
@@ -72,7 +78,7 @@ def particles_shown(choice: Choice, particles: int) -> int:
     return min(particles, max(1, FULL_STATES * particles // len(choice)))
 
 
-def _plan(choice: Choice, particles: int) -> dict[str, Any]:
+def _plan(choice: Choice, particles: int, answers: FlowAnswers) -> dict[str, Any]:
     first = choice[0]
     return {
         "name": first.name,
@@ -80,15 +86,19 @@ def _plan(choice: Choice, particles: int) -> dict[str, Any]:
         "learned": first.velocity is not None,
         "particles": particles,
         "states": [
-            {"label": one.label, "points": len(one.points), "exaggeration": exaggeration(one)}
+            {
+                "label": one.label,
+                "points": len(one.points),
+                "exaggeration": exaggeration(one, answers),
+            }
             for one in choice
         ],
     }
 
 
-def followed_field(scene: FlowScene) -> Any:
+def followed_field(scene: FlowScene, answers: FlowAnswers) -> Velocity:
     """Return the field that the trajectories follow: the learned one where there is one."""
-    return scene.velocity or exact_field(scene.points)
+    return scene.velocity or exact_field(scene.points, answers)
 
 
 def _integers(stops: Tensor) -> Tensor:
@@ -96,8 +106,9 @@ def _integers(stops: Tensor) -> Tensor:
     return (finite / QUANTUM).round().clamp(-(2**15), 2**15 - 1).short()
 
 
-def _packed_stops(scene: FlowScene, particles: int, steps: int) -> bytes:
-    stops = euler_path(followed_field(scene), start_noise(particles), steps)
+def _packed_stops(scene: FlowScene, particles: int, steps: int, answers: FlowAnswers) -> bytes:
+    field = followed_field(scene, answers)
+    stops = euler_path(field, start_noise(particles), steps, answers)
     return _integers(stops[1:]).numpy().astype("<i2").tobytes()
 
 
@@ -119,14 +130,14 @@ def _on_grid(velocity: Any) -> Tensor:
     return velocity(points, times).reshape(MOMENTS, GRID**2, 2)
 
 
-def exaggeration(scene: FlowScene) -> int:
+def exaggeration(scene: FlowScene, answers: FlowAnswers = COURSE) -> int:
     """Return how many times too long the arrows of the difference of two fields are drawn.
 
     As long as may be, while those where particles pass stay within a cell at most moments.
     """
     if scene.velocity is None:
         return 1
-    difference = learned_arrows(scene) - _on_grid(exact_field(scene.points))
+    difference = learned_arrows(scene) - _on_grid(exact_field(scene.points, answers))
     mean_squares = (_density(scene.points) * difference.square().sum(dim=2)).sum(dim=1)
     typical = mean_squares.median().sqrt().item()
     longest = max(EXAGGERATED / max(typical, 1e-9), 1)

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -339,6 +340,85 @@ def test_static_arrows_are_the_field_and_at_most_a_cell_long():
     np.testing.assert_allclose(lengths, expected, rtol=1e-4)
     directions = field / np.linalg.norm(field, axis=1, keepdims=True)
     np.testing.assert_allclose(arrows / lengths[:, None], directions, atol=1e-4)
+
+
+# --- the student's own answers --------------------------------------------------------------------
+
+
+def own_velocity(points, times, data):
+    """A right answer by logarithms of torch's normal density."""
+    spread = (1 - times).view(-1, 1, 1)
+    line = torch.distributions.Normal(times.view(-1, 1, 1) * data, spread)
+    weights = line.log_prob(points.unsqueeze(1)).sum(dim=2).softmax(dim=1)
+    return (weights @ data - points) / (1 - times).unsqueeze(1)
+
+
+def own_euler(velocity, start, num_steps, observations):
+    """A right answer that moves its points in place, and keeps its clock in float32."""
+    points = start.clone()
+    for step in range(num_steps):
+        points += (
+            velocity(points, torch.full((len(points),), step / num_steps), observations) / num_steps
+        )
+    return points
+
+
+OWN_ANSWERS = {"exact_velocity": own_velocity, "euler_sample": own_euler}
+
+
+def test_right_answers_of_a_student_show_what_the_course_s_show(monkeypatch):
+    scenes = [FlowScene("taught", DATA, drift), FlowScene("plain", UNEVEN)]
+    course = make_flow(scenes, particle=4, time=0.6, steps=5)
+    expected = {}
+    for field in ("learned", "exact"):
+        course.field = field
+        expected[field] = [course.positions(), course.posterior(), course.describe()]
+    monkeypatch.setitem(sys.modules, "imitation_lab.flows", None)  # as in a release
+    own = make_flow(scenes, particle=4, time=0.6, steps=5, **OWN_ANSWERS)
+    assert own.plan == course.plan
+    for field, (places, posterior, words) in expected.items():
+        own.field = field
+        torch.testing.assert_close(own.positions(), places, atol=2 * QUANTUM, rtol=0)
+        torch.testing.assert_close(own.posterior(), posterior, atol=1e-4, rtol=0)
+        assert own.describe() == words
+    assert own.to_png().startswith(b"\x89PNG")
+
+
+def test_a_wrong_answer_of_a_student_is_what_is_shown():
+    def shortened(*given):
+        return 0.5 * own_velocity(*given)
+
+    widget = make_flow(scene="ring", steps=1, exact_velocity=shortened)
+    mean = widget.shown.points.mean(dim=0)
+    half_way = (start_noise(PARTICLES) + mean) / 2
+    torch.testing.assert_close(widget.positions(1.0), half_way, atol=QUANTUM, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        ("exact_velocity", lambda *given: ..., r"your exact_velocity, which returned Ellipsis"),
+        ("exact_velocity", lambda *given: given[0].mean(), r"your exact_velocity.*shape \(\)"),
+        ("euler_sample", lambda *given: None, r"your euler_sample, which returned None"),
+        ("euler_sample", lambda velocity, start, *more: start, r"asked for the velocity 0 times"),
+    ],
+)
+def test_an_answer_that_is_still_missing_is_asked_for(name, function, message):
+    with pytest.raises(ValueError, match=message):
+        make_flow(**{name: function})
+
+
+def test_without_the_course_s_answers_the_widget_asks_for_the_student_s(monkeypatch):
+    pack.cache_clear()
+    monkeypatch.setitem(sys.modules, "imitation_lab.flows", None)
+    with pytest.raises(ValueError, match="Give the widget your own"):
+        make_flow()
+
+
+def test_an_answer_that_was_changed_is_computed_with_anew():
+    before = make_flow(scene="ring", **OWN_ANSWERS)
+    after = make_flow(scene="ring", **OWN_ANSWERS | {"exact_velocity": lambda x, t, data: 0 * x})
+    assert before.trajectories != after.trajectories
 
 
 # --- the grader -----------------------------------------------------------------------------------
