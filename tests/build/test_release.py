@@ -58,9 +58,10 @@ def test_it_holds_the_notebooks_up_to_the_one_that_was_named_and_their_public_te
 
 def test_it_holds_nothing_that_only_instructors_have(folder):
     top = {name.split("/")[0] for name in names(folder)}
-    papers = {"README.md", "LICENSE", "pyproject.toml", "environment.yml", "course.py", MANIFEST}
+    papers = {"README.md", "LICENSE", "LICENSE-TEXT", "pyproject.toml", "course.py", MANIFEST}
+    doors = {"environment.yml", "postBuild", ".devcontainer"}
     hidden = {".gitignore", ".gitattributes"}
-    assert top == {"notebooks", "imitation_lab", "assets", *papers, *hidden}
+    assert top == {"notebooks", "imitation_lab", "assets", *papers, *doors, *hidden}
 
 
 def test_the_zip_holds_what_the_folder_holds(folder):
