@@ -71,6 +71,10 @@ from imitation_lab.widgets import DragTheComponents
 use_course_style()
 device = best_device()
 
+# %% tags=["variant"]
+SEED = 0  # of the commands on three lanes  # VARIANT 0..30
+STARTS = 0  # seed of the test drives  # VARIANT 0..9999
+
 # %% [markdown]
 # ## Several hills
 #
@@ -80,7 +84,7 @@ device = best_device()
 
 # %% tags=["train"]
 lanes = three_lanes()
-commands = lanes.sample(300, torch.Generator().manual_seed(0))
+commands = lanes.sample(300, torch.Generator().manual_seed(SEED))
 figure, axes = plt.subplots(figsize=(5.6, 2.8))
 plot_gaussian(plot_toy(axes, lanes), float(commands.mean()), float(commands.std()))
 axes.set_xlabel("lateral command, m/s")
@@ -1246,7 +1250,7 @@ def watch_collapse(recorded, fresh, floor, steps=300):
 
 
 # %% tags=["train"]
-recorded, fresh = stuttering_record(0)
+recorded, fresh = stuttering_record(SEED)
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.0), sharey=True)
 for axes, floor, title in [(panels[0], -100.0, "No floor"), (panels[1], FLOOR, "log σ ≥ −5")]:
     training, held_out_curve = watch_collapse(recorded, fresh, floor)
@@ -1728,6 +1732,7 @@ class Mixture(Policy):
 
 # %%
 SEEDS = range(10)
+TEST_SEEDS = range(STARTS, STARTS + 10)
 SETTINGS = TrainingSettings(steps=500, batch_size=64, learning_rate=1e-2)
 BUDGET = 21_900  # parameters: those of eight components over chunks of eight, at width 64
 
@@ -1802,7 +1807,7 @@ makers = {
     "mixture of 8, chunks of 8": mixtures(demonstrations, 8, far_apart, 8),
 }
 actors = {name: clone([make], demonstrations, name)[0] for name, make in makers.items()}
-results = {name: drive(own, task, SEEDS) for name, own in actors.items()}
+results = {name: drive(own, task, TEST_SEEDS) for name, own in actors.items()}
 
 # %% tags=["train"]
 figure, axes = plt.subplots(figsize=(6.4, 2.6))
@@ -1870,7 +1875,9 @@ counts["far apart"][8] = actors["mixture of 8, chunks of 8"]
 
 # %% tags=["train"]
 rates = {
-    title: {k: [100 * e.success.rate for e in drive(own, task, SEEDS)] for k, own in group.items()}
+    title: {
+        k: [100 * e.success.rate for e in drive(own, task, TEST_SEEDS)] for k, own in group.items()
+    }
     for title, group in counts.items()
 }
 

@@ -69,6 +69,9 @@ from imitation_lab.widgets import ChooseTheOrder
 use_course_style()
 device = best_device()
 
+# %% tags=["variant"]
+SEED = 0  # of the actions and demonstrations  # VARIANT 0..9999
+
 # %% [markdown]
 # ## How many bins does an action need?
 #
@@ -333,7 +336,7 @@ def invented_share(probabilities, acted):
 toys = {"two corners": steer_or_brake(), "ring": ring()}
 data, held_out = {}, {}
 for number, (name, toy) in enumerate(toys.items()):
-    generator = torch.Generator().manual_seed(number)
+    generator = torch.Generator().manual_seed(SEED + number)
     data[name], held_out[name] = (toy.sample(20_000, generator) for _ in range(2))
 joints = {name: joint_of(BINS.discretize(actions)) for name, actions in data.items()}
 
@@ -2007,7 +2010,7 @@ def collect(task):
         side: NoisyActor(ForkDriver(task, (side,), DECISION_DISTANCE), noise=0.03)
         for side in ("left", "right")
     }
-    return demonstrate(task, drivers, 100, torch.Generator().manual_seed(0))
+    return demonstrate(task, drivers, 100, torch.Generator().manual_seed(SEED))
 
 
 # %% tags=["train"]

@@ -72,7 +72,11 @@ from imitation_lab.widgets import FlowScene, FollowTheFlow
 use_course_style()
 device = best_device()
 
+# %% tags=["variant"]
+SEED = 0  # of the actions and demonstrations  # VARIANT 0..9999
 
+
+# %%
 def answered(value, name):
     """Return what your function returned, or say that its answer is still missing."""
     check_answered(value, name)
@@ -99,7 +103,7 @@ def actions_of(toy, seed, count=200):
     return Normalizer.fit(drawn).normalize(drawn)
 
 
-DATA = {"two corners": actions_of(steer_or_brake(), 0), "ring": actions_of(ring(), 1)}
+DATA = {"two corners": actions_of(steer_or_brake(), SEED), "ring": actions_of(ring(), SEED + 1)}
 
 # %% [markdown] question="idea0_loss" points=[1, 1, 1, 1, 2, 1]
 # ### Question 5.1 · Idea 0
@@ -2951,7 +2955,7 @@ def milliseconds(actor, observation, num_steps, repeats=40):
 
 # %% tags=["train"]
 task = Fork()
-demonstrations = demonstrate(task, fork_drivers(task), 100, torch.Generator().manual_seed(0))
+demonstrations = demonstrate(task, fork_drivers(task), 100, torch.Generator().manual_seed(SEED))
 print(f"{count_parameters(FlowDriver(0)):,} parameters")
 actors = players(clone(FlowDriver, demonstrations, SETTINGS, SEEDS, device, "flow"))
 drives = {

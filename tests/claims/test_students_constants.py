@@ -7,6 +7,7 @@ each notebook's own claims.
 
 import functools
 import random
+import statistics
 from types import ModuleType
 
 import matplotlib as mpl
@@ -41,6 +42,10 @@ def rate(module, name):
     return module.rates[name].rate
 
 
+def mean_success(evaluations):
+    return statistics.mean(evaluation.success.rate for evaluation in evaluations)
+
+
 def check_01(module):
     assert rate(module, "regression") < 0.05
     assert rate(module, "16 times larger") < 0.05
@@ -62,6 +67,67 @@ def check_02(module):
     assert module.success["31 bins, chunks of 8"].rate < 0.4
     few, more = (module.held_out_nats(module.fit_logits(module.actions, n)) for n in (11, 31))
     assert more < few
+
+
+def check_03(module):
+    means = {name: mean_success(own) for name, own in module.results.items()}
+    assert means["regression"] < 0.05
+    assert 1 / 3 < means["Gaussian"] < 2 / 3
+    assert means["mixture of 8"] > 0.8
+    assert means["Gaussian, chunks of 8"] < 0.25
+    assert means["mixture of 8, chunks of 8"] > 0.5
+    assert statistics.stdev(module.rates["at random"][2]) > 20
+    close = {k: (v - module.entropy < 0.05).float() for k, v in module.held_out_losses.items()}
+    assert 0 < close[3].mean() < 2 / 3 and close[8].mean() > 0.8
+
+
+def check_04(module):
+    for name in ("independent, straight", "autoregressive, straight", "autoregressive, turned"):
+        assert rate(module, name) > 0.95
+    assert 0.65 < rate(module, "independent, turned") < 0.85
+    # Each share is that of cells in which nobody acted: half, by chance and up to sparse cells.
+    joint = module.joints["two corners"]
+    product = module.product_of_marginals(joint)
+    assert abs(module.invented_share(product, joint) - 0.5) < 0.02
+
+
+def check_05(module):
+    means = {steps: mean_success(own) for steps, own in module.drives.items()}
+    assert means["euler", 10] > 0.95
+    assert 0 < means["euler", 1] < 0.5
+    assert means["midpoint", 1] > means["euler", 2]
+    assert abs(means["midpoint", 1] - means["euler", 3]) < 0.15
+
+
+def check_06(module):
+    def share(drives, horizon):
+        return float(drives[horizon].succeeded.float().mean())
+
+    assert share(module.fork_drives, 1) < 0.5
+    assert 0.6 < share(module.fork_drives, 16) < 0.8
+    assert share(module.pause_drives, 1) < 0.5
+    assert share(module.pause_drives, 4) == max(
+        map(share, [module.pause_drives] * 5, module.HORIZONS)
+    )
+    assert share(module.drawn_drives, 1) > 0.85
+    assert share(module.track_drives, 2) > share(module.track_drives, 1)
+    assert share(module.track_drives, 2) > share(module.track_drives, 4)
+    assert share(module.track_drives, 16) < 0.1
+    assert share(module.pole_drives, 8) == 1 and share(module.pole_drives, 20) < 0.1
+
+
+def check_07(module):
+    assert not module.drives["expert"].failed.any()
+    assert 40 <= int(module.crashed.sum()) <= 80
+    assert int(module.early.sum()) > 0.9 * int(module.crashed.sum())
+    training, fresh, own = (statistics.mean(errors) for errors in list(module.rows.values())[:3])
+    assert training < own / 4 and fresh < own / 3
+
+
+def check_08(module):
+    often = module.decide(module.danger, 0.6, 0.6)
+    assert module.switches(often[:60]) >= 3 and module.switches(often[60:]) >= 3
+    assert module.switches(module.decide(module.danger, 0.4, 0.8)) == 2
 
 
 @pytest.mark.parametrize("student", STUDENTS)
