@@ -76,7 +76,7 @@ def test_every_link_leads_to_a_place_in_the_site(site, documents):
             place, anchor = urldefrag(address)
             target = (path.parent / unquote(place)).resolve() if place else path
             known = ids.get(target, {""} if target.is_file() else set())
-            if (unquote(anchor) or "") not in known | {""} or not target.is_file():
+            if unquote(anchor) not in known | {""} or not target.is_file():
                 broken.append(f"{path.relative_to(site)}: {address}")
     assert broken == []
 
