@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -259,7 +260,7 @@ def test_the_zip_leaves_out_what_the_capstone_ships_for_students(built):
     assert not shipped & held
 
 
-def test_the_zip_holds_the_library_without_modules_that_are_due(course, tmp_path):
+def test_zip_and_sandbox_have_the_library_without_modules_that_are_due(course, tmp_path):
     project = tmp_path / "project"
     library = project / "imitation_lab"
     (library / "policies").mkdir(parents=True)
@@ -279,6 +280,14 @@ def test_the_zip_holds_the_library_without_modules_that_are_due(course, tmp_path
         for name in ("01_sample", "02_later")
     }
     assert held == {"01_sample": {"__init__.py"}, "02_later": {"__init__.py", "early.py"}}
+    withheld = {name: _description(tmp_path, name)["withheld"] for name in held}
+    late = "policies/late.py"
+    assert withheld == {"01_sample": ["policies/early.py", late], "02_later": [late]}
+
+
+def _description(folder: Path, notebook: str) -> dict[str, Any]:
+    path = folder / "autograder" / "tests" / notebook / "assignment.json"
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _names(folder: Path, notebook: str) -> list[str]:

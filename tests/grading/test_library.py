@@ -1,6 +1,7 @@
 """What a submission sees of the course's library, and what it may hand in of it."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -85,16 +86,50 @@ def test_a_withheld_module_is_no_module_and_all_others_work(enter):
     assert run(session, source) == "GaussianPolicy"
 
 
+SEE = (
+    "import os, imitation_lab as i\nf = os.path.dirname(i.__file__)\n"
+    "print(*(os.path.exists(f + '/' + n) for n in ('gating.py', 'flows.py')))"
+)
+
+
 def test_each_set_of_withheld_files_is_a_world_of_its_own(enter):
-    see = "import os, imitation_lab as i\nf = os.path.dirname(i.__file__)\n"
-    see += "print(*(os.path.exists(f + '/' + n) for n in ('gating.py', 'flows.py')))"
-    assert run(enter(["gating.py"]), see) == "False True"
-    assert run(enter(FLOWS), see) == "True False"
-    assert run(enter([]), see) == "True True"
+    assert run(enter(["gating.py"]), SEE) == "False True"
+    assert run(enter(FLOWS), SEE) == "True False"
+    assert run(enter([]), SEE) == "True True"
+
+
+@pytest.mark.parametrize("claim", ["00_sample", None])
+def test_a_submission_sees_the_library_of_the_notebook_that_it_answers(
+    sandbox, assignment, right, claim, full, scores, tmp_path
+):
+    """Also where no more than its functions tell which it is, after its cells were analysed."""
+    other = replace(assignment, notebook="99_other", questions=(), withheld=frozenset(FLOWS))
+    assignments = {"99_other": other, "00_sample": assignment}
+    right.insert(2, SEE)
+    if claim is None:
+        right.metadata.clear()
+        for cell in right.cells:
+            cell["id"] = ""
+    path = tmp_path / "mine.ipynb"
+    path.write_text(right.text())
+    judge = Judge(sandbox, assignments, Settings(1, Limits()))
+    result = judge.grade(Submission("mine", path))
+    judge.close()
+    assert (result.assignment, scores(result)) == (assignment, full)
+    assert [cell["output"] for cell in result.cells] == ["False True\n"]
 
 
 def test_the_same_set_is_opened_once(opened):
     assert opened.without(["gating.py", "flows.py"]) is opened.without(["flows.py", "gating.py"])
+
+
+def test_a_worker_that_no_assignment_asked_for_has_no_library(opened):
+    if not opened.backend.safe:
+        pytest.skip("without walls, the project's own folder is there")
+    session = Session(opened.bare, Limits(), time.monotonic() + 60)
+    # By Landlock, names can be seen, and files not be opened.
+    assert run(session, "import imitation_lab") in ("ModuleNotFoundError", "PermissionError")
+    session.close()
 
 
 def test_data_beside_the_library_are_found(enter):
