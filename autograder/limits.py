@@ -9,7 +9,8 @@ class Limits:
     """The resources of one submission.
 
     Time is limited twice. Processor time is what a slow answer spends, and it is the same on a quiet
-    and on a busy machine. Wall time catches what sleeps, and is generous for that reason.
+    and on a busy machine. Wall time catches what sleeps. What a submission waits for a processor, while
+    others have them, is not counted there, up to five times the whole.
 
     Attributes:
         cpu_seconds: Processor time of one process: all cells together have it once, then each test.

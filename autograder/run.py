@@ -17,6 +17,9 @@ from autograder.session import (
     WorkerLostError,
 )
 
+# Where a machine is busy, a submission may take this many times as long, and no longer.
+MOST_PATIENCE = 5
+
 
 @dataclass
 class CellReport:
@@ -49,7 +52,9 @@ class SubmissionRun:
         self._zygote = zygote
         self._limits = limits
         self._seed = seed
-        self._deadline = time.monotonic() + limits.total_seconds
+        now = time.monotonic()
+        self._deadline = now + limits.total_seconds
+        self._latest = now + MOST_PATIENCE * limits.total_seconds
         self._session: Session | None = None
         self._prepared = False
         self.status = OK
@@ -86,7 +91,7 @@ class SubmissionRun:
                     self._run_cells(session, [cell for cell in self.cells if cell.error])
                 self._prepared = True
             except WorkerLostError:
-                self._session = None
+                self.close()  # whatever it said of its own end
 
     def _run_cells(self, session: Session, cells: Sequence[CellReport]) -> None:
         for cell in cells:
@@ -134,10 +139,12 @@ class SubmissionRun:
 
     def _fresh(self) -> Session:
         if self._session is None or not self._session.alive:
+            if self._session:
+                self._deadline = self._session.deadline
             if time.monotonic() >= self._deadline:
                 self._record(TIMEOUT)
                 raise WorkerLostError(TIMEOUT)
-            self._session = Session(self._zygote, self._limits, self._deadline)
+            self._session = Session(self._zygote, self._limits, self._deadline, self._latest)
             self._prepared = False
         return self._session
 

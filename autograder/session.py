@@ -1,7 +1,10 @@
 """A conversation with one worker, in which the judge believes nothing."""
 
 import json
+import math
 import secrets
+import select
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +19,8 @@ from autograder.sandbox import Zygote
 OK, TIMEOUT, DIED, OUT_OF_MEMORY, MALFORMED = "ok", "timeout", "died", "out_of_memory", "malformed"
 FINISH_SECONDS = 10.0
 ENDING_SECONDS = 2.0
+FRAME_SECONDS = 10.0  # for the rest of a frame that has begun
+LOOK_SECONDS = 5.0  # between two looks at how long the worker waited for a processor
 _ENDINGS = {"timeout": TIMEOUT, "exited": DIED, "died": DIED, "killed": DIED}
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
 
@@ -55,16 +60,27 @@ class RemoteError(Exception):
 class Session:
     """A worker, and requests to it.
 
+    Args:
+        zygote: Whose copy the worker is.
+        limits: What it may use. What it waits for a processor is not counted.
+        deadline: When it has had all its time, of ``time.monotonic``.
+        latest: The same, however long it has waited for a processor.
+
     Attributes:
+        deadline: Later than the one given, by what it has waited for a processor.
         failure: How the current test's process ended too early. None while it has not.
         called: The function that the current test called last.
         out_of_memory: Whether an allocation was refused since this was last set to False.
     """
 
-    def __init__(self, zygote: Zygote, limits: Limits, deadline: float) -> None:
+    def __init__(
+        self, zygote: Zygote, limits: Limits, deadline: float, latest: float = math.inf
+    ) -> None:
         self._zygote = zygote
         self._limits = limits
-        self._deadline = deadline
+        self._latest = latest
+        self._waited: dict[str, float] = {}
+        self.deadline = deadline
         self._connection, self._worker = zygote.spawn(limits)
         self._alive = True
         self._test_id: str | None = None
@@ -153,7 +169,7 @@ class Session:
         if not self._alive or self.failure:
             raise WorkerLostError(self.failure or DIED)
         request_id = request_id or secrets.token_hex(8)
-        deadline = min(time.monotonic() + self._limits.wall_seconds, self._deadline)
+        deadline = min(time.monotonic() + self._limits.wall_seconds, self.deadline)
         try:
             frame = wire.Frame({"id": request_id, "do": do, **fields}, body)
             wire.send_frame(self._connection, frame, deadline)
@@ -176,7 +192,8 @@ class Session:
 
     def _receive(self, request_id: str, expected: str, deadline: float) -> tuple[str, Any]:
         """Return the kind and the value of the one frame that may come next."""
-        frame = wire.receive_frame(self._connection, deadline)
+        deadline = self._wait(deadline)
+        frame = wire.receive_frame(self._connection, deadline + FRAME_SECONDS)
         if set(frame.header) != {"id", "kind", "value", "buffers"}:
             raise wire.ProtocolError("a reply has an id, a kind, a value and buffers")
         header = frame.header
@@ -192,6 +209,27 @@ class Session:
         if header["kind"] == "error" and not _is_error(value):
             raise wire.ProtocolError("an error that is none")
         return header["kind"], value
+
+    def _wait(self, deadline: float) -> float:
+        """Wait until a frame begins; return the deadline, as late as the machine has made it.
+
+        Raises:
+            TimeoutError: If none has begun by then.
+        """
+        while not _is_readable(self._connection, min(deadline - time.monotonic(), LOOK_SECONDS)):
+            deadline = min(deadline + self._look_how_long_it_waited(), self._latest)
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the deadline has passed")
+        return deadline
+
+    def _look_how_long_it_waited(self) -> float:
+        """Return for how long, since the last look, the worker was ready and got no processor."""
+        waited = self._zygote.waited(self._worker)
+        more = [seconds - self._waited.get(process, 0.0) for process, seconds in waited.items()]
+        self._waited = waited
+        longest = max(more, default=0.0)
+        self.deadline = min(self.deadline + longest, self._latest)
+        return longest
 
     def _lost(self, status: str | None) -> WorkerLostError:
         """Give the worker up."""
@@ -297,6 +335,13 @@ class Call:
         if not _fit(reply["changed"], tensors):
             raise session.reject()
         return cls(body, tensors, target, reply)
+
+
+def _is_readable(connection: socket.socket, seconds: float) -> bool:
+    """Wait until there is something to read, or the other side is gone."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(1000 * max(0.0, seconds)))
 
 
 def _is_names(value: Any) -> bool:

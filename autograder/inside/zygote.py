@@ -20,6 +20,8 @@ from typing import Any
 
 from autograder.inside.ending import DIED, EXIT_CODES, KILLED, how_ended
 from autograder.inside.library import load_library
+from autograder.inside.pages import use_huge_pages
+from autograder.inside.waiting import seconds_waited
 from autograder.inside.walls import Lodging, Wall
 from autograder.limits import Limits
 
@@ -56,6 +58,7 @@ def warm_up() -> dict[str, str]:
 def _freeze() -> None:
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it marks
+    use_huge_pages()
 
 
 # The process by which to end a worker -> the process to wait for, and what the worker has to itself.
@@ -76,6 +79,8 @@ def serve(control: socket.socket, wall: Wall) -> None:
             continue  # the other zygote answers, on its own connection
         if request["do"] == "spawn":
             reply = _spawn(control, files[0], Limits(**request["limits"]), wall, live)
+        elif request["do"] == "waited":
+            reply = {"waited": seconds_waited(request["worker"])}
         else:
             reply = {"ended": _end(request["worker"], live, wall, request["patience"])}
         control.send(json.dumps(reply).encode())

@@ -68,6 +68,14 @@ class Zygote:
             return ended
         return "died"
 
+    def waited(self, worker: int) -> dict[str, float]:
+        """Return how many seconds each process of a worker has waited for a processor by now."""
+        with self._lock, contextlib.suppress(SandboxError):
+            self._send({"do": "waited", "worker": worker})
+            waited: dict[str, float] = self._receive(REPLY_SECONDS)["waited"]
+            return waited
+        return {}
+
     def open(self, withheld: Collection[str]) -> "Zygote":
         """Start another zygote, which has the library without some of its files."""
         ours, theirs = socket.socketpair()
