@@ -1291,8 +1291,8 @@ plot_success_rates(
 )
 show(
     figure,
-    alt="Success rates of the same regression policies: near zero in still air, a quarter to two "
-    "fifths in wind.",
+    alt="Success rates of the same regression policies: near zero in still air, between a quarter and "
+    "a half in wind.",
     caption="The same policies, on a windy road.",
 )
 
