@@ -1,26 +1,28 @@
 """Rollouts: steps of all episodes at once, beside environments that step one vehicle each.
 
-The policy is the same everywhere: a network 8–128–128–2. Peers get it as plain torch, with its
-normalizers folded into its layers, and drive forks written in numpy for one vehicle.
+The policy is the same everywhere: a network 8–128–128–2 between its normalizers. Gymnasium's loops have
+it as plain torch, and imitation with the normalizers folded into its layers. They drive forks written in
+numpy for one vehicle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
-from torch import nn
+from torch import Tensor
 
 from benchmarks.speed.frame import Row, Settings, in_turns, timed
 from benchmarks.speed.numpy_fork import NumpyFork
 from benchmarks.speed.peers import peer
-from benchmarks.speed.work import given_to_peers, plain_network, player, seeded
+from benchmarks.speed.work import given_to_peers, plain_policy, player, seeded
 from imitation_lab.envs import Fork
 from imitation_lab.evaluation import evaluate
 
 GROUP, UNIT = "rollouts", "episodes"
 EPISODES, MANY, ENVIRONMENTS, PAIRS = 1024, 16_384, 8, 5
+Plain = Callable[[Tensor], Tensor]  # from observations to actions, in physical units
 VECTOR_ENVIRONMENTS = {"Sync": SyncVectorEnv, "Async": AsyncVectorEnv}
 
 
@@ -36,9 +38,9 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 def beside_a_loop(pairs: int) -> Row:
     """Time an evaluation beside a loop over Gymnasium's episodes."""
-    network = plain_network()
+    policy = plain_policy()
     ours, theirs = in_turns(
-        timed(lambda: evaluated(EPISODES)), timed(lambda: one_by_one(network, EPISODES)), pairs
+        timed(lambda: evaluated(EPISODES)), timed(lambda: one_by_one(policy, EPISODES)), pairs
     )
     work, peer_name = f"evaluating a policy in {EPISODES} episodes", "a Gymnasium loop"
     return Row(GROUP, work, peer_name, ours, theirs, 60, EPISODES, UNIT)
@@ -46,11 +48,11 @@ def beside_a_loop(pairs: int) -> Row:
 
 def beside_a_vector_environment(name: str, pairs: int) -> Row:
     """Time an evaluation beside one of Gymnasium's vector environments."""
-    network = plain_network()
+    policy = plain_policy()
     forks: gymnasium.vector.VectorEnv = VECTOR_ENVIRONMENTS[name]([NumpyFork] * ENVIRONMENTS)
     ours, theirs = in_turns(
         timed(lambda: evaluated(EPISODES)),
-        timed(lambda: side_by_side(forks, network, EPISODES)),
+        timed(lambda: side_by_side(forks, policy, EPISODES)),
         pairs,
     )
     forks.close()
@@ -93,7 +95,7 @@ def evaluated(episodes: int) -> float:
 
 
 @torch.no_grad()
-def one_by_one(network: nn.Module, episodes: int) -> float:
+def one_by_one(policy: Plain, episodes: int) -> float:
     """Drive one episode after the other, and return the share of successes."""
     fork, successes = NumpyFork(), 0.0
     fork.reset(seed=0)
@@ -101,19 +103,19 @@ def one_by_one(network: nn.Module, episodes: int) -> float:
         observation, _ = fork.reset()
         ended = truncated = False
         while not (ended or truncated):
-            action = network(torch.from_numpy(observation)).numpy()
+            action = policy(torch.from_numpy(observation)).numpy()
             observation, reward, ended, truncated, _ = fork.step(action)
             successes += reward
     return successes / episodes
 
 
 @torch.no_grad()
-def side_by_side(forks: gymnasium.vector.VectorEnv, network: nn.Module, episodes: int) -> float:
+def side_by_side(forks: gymnasium.vector.VectorEnv, policy: Plain, episodes: int) -> float:
     """Drive several episodes side by side until enough have ended; return the share of successes."""
     observations, _ = forks.reset(seed=0)
     ended, successes = 0, 0.0
     while ended < episodes:
-        actions = network(torch.from_numpy(observations)).numpy()
+        actions = policy(torch.from_numpy(observations)).numpy()
         observations, rewards, terminated, truncated, _ = forks.step(actions)
         ended += int((terminated | truncated).sum())
         successes += float(np.sum(rewards))

@@ -1,7 +1,7 @@
 """What several groups work on: demonstrations of the fork, and a policy that was cloned from them."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from imitation_lab.collection import demonstrate
 from imitation_lab.controller import ChunkPlayer
@@ -56,6 +56,15 @@ def plain_network() -> nn.Sequential:
         last.weight *= done.scale.unsqueeze(1)
         last.bias.copy_(last.bias * done.scale + done.mean)
     return network
+
+
+def plain_policy() -> Callable[[Tensor], Tensor]:
+    """Return the player as homework has it: plain torch that normalises, predicts, denormalises."""
+    actor = player()
+    network: Any = actor.policy.network
+    seen, done = actor.observation_normalizer, actor.action_normalizer
+    mean, scale, centre, spread = seen.mean, seen.scale, done.mean, done.scale
+    return lambda observations: network((observations - mean) / scale) * spread + centre
 
 
 @contextmanager

@@ -228,16 +228,17 @@ def test_the_fork_in_numpy_moves_and_ends_as_the_librarys_does():
     assert len(endings) == 3
 
 
-def test_the_plain_network_is_the_player(monkeypatch):
+def test_what_peers_drive_with_is_the_player(monkeypatch):
     monkeypatch.setenv(FAST, "1")
     work.player.cache_clear()
     observations = work.demonstrations().observations[:50]
-    network = work.plain_network()
+    network, policy = work.plain_network(), work.plain_policy()
     with torch.no_grad():
-        plain = network(observations)
+        plain, normalised = network(observations), policy(observations)
         own = work.player().sample(observations, work.seeded(0))[:, 0]
     work.player.cache_clear()
     torch.testing.assert_close(plain, own, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(normalised, own, rtol=1e-4, atol=1e-5)
 
 
 def test_the_path_of_a_gpu_names_its_works_as_the_cpus_table_does(monkeypatch):
