@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.pusht.geometry import TABLE, agent_in_tee_frame
+from imitation_lab.training.settings import one_thread
 from imitation_lab.types import Actor, Ending, Generator, Trajectory
 
 MAX_STEPS = 300
@@ -111,7 +112,8 @@ def drive(
     """
     episodes = [_Episode(seed) for seed in seeds]
     actor.reset(torch.ones(len(episodes), dtype=torch.bool, device=generator.device))
-    with tqdm(total=len(episodes), desc="pushing", unit=" episodes", disable=not progress) as bar:
+    bar = tqdm(total=len(episodes), desc="pushing", unit=" episodes", disable=not progress)
+    with bar, one_thread():
         for _ in range(max_steps):
             seen = np.array([episode.observations[-1] for episode in episodes], np.float32)
             wanted = _checked(
