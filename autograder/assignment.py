@@ -14,7 +14,7 @@ from autograder.variants import Constant, Variant
 
 TESTS = Path(__file__).parent / "tests"
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-SCHEMA = 1
+SCHEMA = 2
 
 
 class AssignmentError(Exception):
@@ -163,7 +163,7 @@ def load_assignment(folder: Path) -> Assignment:
             for cell in data["cells"]
         ),
         questions=tuple(_load_question(folder, question) for question in data["questions"]),
-        withheld=frozenset(data.get("withheld", ())),
+        withheld=frozenset(data["withheld"]),
         texts=_load_texts(NOTEBOOKS / f"{data['notebook']}.ipynb"),
         variant=_load_variant(data.get("variant")),
     )

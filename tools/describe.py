@@ -9,7 +9,7 @@ from tools.master import NOTE
 from tools.source import Notebook, Question
 
 ANSWER_TAG = "otter_answer_cell"
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 def describe(
