@@ -313,7 +313,7 @@ def test_dagger_begins_every_round_elsewhere(dagger):
         """A policy that does nothing."""
 
         def __call__(self, observations):
-            return torch.zeros(len(observations), 1)
+            return torch.zeros_like(observations)
 
     for source in (fresh_generator(), None):
         found = dagger(Still(), lambda seen: 1 * seen, lambda data: Idle(0), 3, 5, 0.5, source)
