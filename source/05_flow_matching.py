@@ -759,8 +759,9 @@ def interpolate__by_loops(x0, x1, t):
 
 
 def interpolate__by_einsum_in_float64(x0, x1, t):
-    x0, x1, t = x0.double(), x1.double(), t.double()
-    return torch.einsum("b,bd->bd", 1 - t, x0) + torch.einsum("b,bd->bd", t, x1), x1 - x0
+    given, x0, x1, t = x0.dtype, x0.double(), x1.double(), t.double()
+    points = torch.einsum("b,bd->bd", 1 - t, x0) + torch.einsum("b,bd->bd", t, x1)
+    return points.to(given), (x1 - x0).to(given)  # flow_matching_loss gives them to a network
 
 
 def interpolate__by_forward_differentiation(x0, x1, t):

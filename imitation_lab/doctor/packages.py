@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -26,8 +26,8 @@ def check_install(course: Path | None) -> Finding:
     except PackageNotFoundError:
         said = f"The library is not installed in {sys.prefix}."
         return Finding(State.BROKEN, "library", f"{said} {SET_UP}")
-    home = _editable_home(installed)
-    return _judge_wheel(installed, course) if home is None else _judge_editable(home, course)
+    home = _editable_home(installed.read_text("direct_url.json"))
+    return _judge_editable(home, course) if home else _judge_wheel(installed.version, course)
 
 
 def _judge_editable(home: Path, course: Path | None) -> Finding:
@@ -40,17 +40,17 @@ def _judge_editable(home: Path, course: Path | None) -> Finding:
     return Finding(State.OK, "library", f"It is used from its folder, {home}.")
 
 
-def _judge_wheel(installed: Distribution, course: Path | None) -> Finding:
+def _judge_wheel(installed: str, course: Path | None) -> Finding:
     beside = _version_in(course) if course else None
-    if beside and beside != installed.version:
-        said = f"Version {installed.version} is installed, and {beside} lies in {course}."
+    if beside and beside != installed:
+        said = f"Version {installed} is installed, and {beside} lies in {course}."
         return Finding(State.BROKEN, "library", f"{said} {AFRESH}")
-    return Finding(State.OK, "library", f"Version {installed.version} is installed from a wheel.")
+    return Finding(State.OK, "library", f"Version {installed} is installed from a wheel.")
 
 
-def _editable_home(installed: Distribution) -> Path | None:
+def _editable_home(origin: str | None) -> Path | None:
     """Return the folder that an installation points at; None where its files were copied."""
-    record = json.loads(installed.read_text("direct_url.json") or "{}")
+    record = json.loads(origin or "{}")
     if not record.get("dir_info", {}).get("editable"):
         return None
     return Path(url2pathname(unquote(urlparse(record["url"]).path)))
