@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from imitation_lab.flows import check_solver, integrate, interpolate
 from imitation_lab.networks import MLP
@@ -61,7 +62,8 @@ class FlowPolicy(Policy):
         noise = torch.randn(chunks.shape, generator=generator, device=chunks.device)
         times = torch.rand(len(chunks), generator=generator, device=chunks.device)
         points, velocity = interpolate(noise, chunks, times)
-        return (self.velocity(points, times, observations) - velocity).square().sum(dim=1).mean()
+        predicted = self.velocity(points, times, observations)
+        return F.mse_loss(predicted, velocity, reduction="sum") / len(chunks)
 
     def denoise(
         self,

@@ -57,7 +57,11 @@ class GaussianPolicy(Policy):
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Return the negative log-likelihood, averaged over the batch."""
-        return -self.log_prob(observations, actions).mean()
+        # The mean of -log_prob, in fewer operations: small ones are what training waits for.
+        mean, log_std = self(observations)
+        standardised = (actions.flatten(1) - mean) * (-log_std).exp()
+        variable = torch.add(log_std, standardised.square(), alpha=0.5)
+        return variable.sum() / len(actions) + self.chunk_dim * 0.5 * math.log(2 * math.pi)
 
     def sample(
         self,

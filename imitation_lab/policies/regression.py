@@ -2,6 +2,7 @@
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from imitation_lab.networks import MLP
 from imitation_lab.types import Generator, Policy
@@ -36,7 +37,7 @@ class RegressionPolicy(Policy):
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Return the squared L2 norm of the chunk's error, averaged over the batch."""
-        return (self(observations) - actions).square().flatten(1).sum(dim=1).mean()
+        return F.mse_loss(self(observations), actions, reduction="sum") / len(actions)
 
     def sample(
         self,

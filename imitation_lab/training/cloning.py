@@ -54,10 +54,11 @@ def train(
 
     def next_loss() -> Tensor:
         chosen = torch.randint(len(chunks), batch, generator=generator, device=device)
-        return checked_loss(policy.loss(observations[chosen], chunks[chosen], generator))
+        rows = observations.index_select(0, chosen), chunks.index_select(0, chosen)
+        return checked_loss(policy.loss(*rows, generator))
 
     started = time.perf_counter()
-    descent = descend(policy.parameters(), next_loss, settings, description, progress)
+    descent = descend(policy.parameters(), next_loss, settings, description, progress, [generator])
     seconds = time.perf_counter() - started
     return TrainingRun(policy.eval(), normalizers, descent.losses, seconds, descent.interrupted)
 

@@ -1,7 +1,7 @@
 """Gradient descent with a progress bar, and nothing lost when someone stops it."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from imitation_lab.training.capture import Steps
 from imitation_lab.training.memory import memory_explained
 from imitation_lab.training.optimizer import AdamW
 from imitation_lab.training.settings import TrainingSettings, one_thread
+from imitation_lab.types import Generator
 
 
 class Descent(NamedTuple):
@@ -55,6 +57,7 @@ def descend(
     settings: TrainingSettings,
     description: str,
     progress: bool,
+    generators: Sequence[Generator] = (),
 ) -> Descent:
     """Take gradient steps with AdamW, warm-up and a cosine.
 
@@ -65,12 +68,16 @@ def descend(
         settings: How long and how fast.
         description: Stands before the progress bar.
         progress: Whether to show the bar.
+        generators: All sources of random numbers in ``next_losses``.
     """
+    parameters = list(parameters)
+    optimizer = AdamW(parameters, settings.weight_decay)
+    taken = Steps(next_losses, optimizer, generators, parameters[0].device)
     # Not on stderr, which notebooks paint as an error.
     steps = range(settings.steps_to_run)
     bar = tqdm(steps, description, disable=not progress, unit=" steps", file=sys.stdout)
     with bar, one_thread(), memory_explained():
-        descent = _descend(list(parameters), next_losses, settings, bar)
+        descent = _descend(taken, settings, bar)
     if descent.interrupted:
         print(f"stopped after {len(descent.losses)} of {len(steps)} steps; what was learnt is kept")
     return descent
@@ -91,21 +98,13 @@ def checked_loss(loss: Any) -> Float[Tensor, ""]:
     return loss
 
 
-def _descend(
-    parameters: list[Tensor],
-    next_losses: Callable[[], Tensor],
-    settings: TrainingSettings,
-    bar: tqdm,
-) -> Descent:
+def _descend(taken: Steps, settings: TrainingSettings, bar: tqdm) -> Descent:
     steps = len(bar)
-    optimizer = AdamW(parameters, settings.weight_decay)
     history: list[Tensor] = []
     try:
         for step in bar:
-            losses = next_losses()
             rate = settings.learning_rate_factor(step, steps) * settings.learning_rate
-            optimizer.step(losses, rate)
-            history.append(losses.detach())
+            history.append(taken.take(rate))
             # Reading the loss makes a GPU wait: twenty times in all is often enough.
             if step % max(1, steps // 20) == 0 or step == steps - 1:
                 shown = f"loss {_last_if_finite(history):.4g}"

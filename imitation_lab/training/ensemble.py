@@ -80,6 +80,7 @@ def train_ensemble(
         settings,
         description,
         progress,
+        [*batches.generators, noise],
     )
     together.hand_back()
     seconds = time.perf_counter() - started
@@ -91,7 +92,11 @@ def train_ensemble(
 
 
 class _Batches:
-    """Batches for all policies, (policies, batch_size, ...), each from its own rows and seed."""
+    """Batches for all policies, (policies, batch_size, ...), each from its own rows and seed.
+
+    Attributes:
+        generators: Draw each policy's rows.
+    """
 
     def __init__(
         self,
@@ -111,14 +116,14 @@ class _Batches:
         starts = dict(zip(distinct, accumulate(lengths, initial=0), strict=False))
         self._lengths = [demonstrations.num_actions for demonstrations in sets]
         self._starts = torch.tensor([starts[key] for key in own], device=device).unsqueeze(1)
-        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._shape = (batch_size,)
 
     def draw(self) -> Batch:
         """Draw the next batches."""
         chosen = [
             torch.randint(length, self._shape, generator=generator, device=generator.device)
-            for length, generator in zip(self._lengths, self._generators, strict=True)
+            for length, generator in zip(self._lengths, self.generators, strict=True)
         ]
         return self._at(torch.stack(chosen))
 

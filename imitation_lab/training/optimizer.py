@@ -1,6 +1,7 @@
 """AdamW by torch's own kernel, without the bookkeeping of ``torch.optim`` around it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -26,42 +27,49 @@ class AdamW:
         self._fused = parameters[0].device.type != "mps"
         self._weight_decay = weight_decay
         device = parameters[0].device if self._fused else torch.device("cpu")
-        # Per parameter: the mean of its gradients, of their squares, and the number of steps.
-        self._state = [
-            (torch.zeros_like(own), torch.zeros_like(own), torch.zeros((), device=device))
-            for own in self._parameters
-        ]
+        self._means = [torch.zeros_like(own) for own in self._parameters]
+        self._squares = [torch.zeros_like(own) for own in self._parameters]
+        self._steps = [torch.zeros((), device=device) for _ in self._parameters]
 
-    def step(self, losses: Float[Tensor, "*models"], learning_rate: float) -> None:
+    def step(self, losses: Float[Tensor, "*models"], learning_rate: float | Tensor) -> None:
         """Follow the gradient of the losses' sum. What the losses do not use stays as it is.
 
         Args:
             losses: One number, or one for each of the models that are trained together.
-            learning_rate: Of this step.
+            learning_rate: Of this step. A tensor of shape () on the parameters' device is read when the
+                kernel runs.
         """
         gradients = torch.autograd.grad(
             losses, self._parameters, torch.ones_like(losses), allow_unused=True
         )
-        parts = zip(self._parameters, gradients, self._state, strict=True)
-        used = [
-            (own, _laid_out_as(own, gradient), *state)
-            for own, gradient, state in parts
-            if gradient is not None
-        ]
-        if used:
-            self._update([list(column) for column in zip(*used, strict=True)], learning_rate)
+        state = (self._parameters, self._means, self._squares, self._steps)
+        if used := [index for index, gradient in enumerate(gradients) if gradient is not None]:
+            columns = ([column[index] for index in used] for column in (gradients, *state))
+            self._update(learning_rate, *columns)
 
     @torch.no_grad()
-    def _update(self, columns: list[list[Tensor]], learning_rate: float) -> None:
-        parameters, gradients, means, squares, steps = columns
-        adamw(
+    def _update(
+        self,
+        learning_rate: float | Tensor,
+        gradients: list[Tensor],
+        parameters: list[Tensor],
+        means: list[Tensor],
+        squares: list[Tensor],
+        steps: list[Tensor],
+    ) -> None:
+        gradients = list(map(_laid_out_as, parameters, gradients))
+        if self._fused:
+            kernel = torch._fused_adamw_  # what torch.optim.AdamW(fused=True) comes to
+            torch._foreach_add_(steps, 1)
+        else:
+            kernel = partial(adamw, fused=False)
+        kernel(
             parameters,
             gradients,
             means,
             squares,
             [],
             steps,
-            fused=self._fused,
             lr=learning_rate,
             weight_decay=self._weight_decay,
             beta1=0.9,
