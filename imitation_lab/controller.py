@@ -101,7 +101,7 @@ class RecedingHorizon:
     ``delay`` if that is longer. A chunk that runs out holds its last action. Before the first step
     of an episode there is time to think.
 
-    Every episode of the batch keeps its own clock.
+    Every episode of the batch keeps its own clock. Where all started together, one serves for all.
 
     Attributes:
         policy: Draws chunks in physical units: ``policy.sample(observations, generator)``.
@@ -121,6 +121,7 @@ class RecedingHorizon:
     decode: Decode | None = None
     _clock: Tensor = field(init=False, repr=False)  # steps since the episode's start
     _age: Tensor = field(init=False, repr=False)  # steps since what is played was seen
+    _common: tuple[int, int] | None = field(default=None, init=False, repr=False)  # both, for all
     _playing: Tensor = field(default=NOTHING, init=False, repr=False)
     _awaited: Tensor = field(default=NOTHING, init=False, repr=False)
 
@@ -145,13 +146,23 @@ class RecedingHorizon:
             self._clock = torch.zeros(len(mask), dtype=torch.long, device=mask.device)
             self._age = torch.zeros_like(self._clock)
             self._playing = self._awaited = NOTHING
-        self._clock = self._clock.masked_fill(mask, 0)
+        if mask.all():
+            self._common = 0, 0
+        else:
+            self._part()
+            self._clock = self._clock.masked_fill(mask, 0)
 
     @torch.no_grad()
     def act(
         self, observations: Float[Tensor, "batch observation_dim"], generator: Generator
     ) -> Float[Tensor, "batch action_dim"]:
         """Return every episode's next action."""
+        at_once = isinstance(self.delay, int) and self.delay == 0 and self.decode is None
+        if self._common and at_once and isinstance(self.execution_horizon, int):
+            return self._act_together(
+                *self._common, self.execution_horizon, observations, generator
+            )
+        self._part()
         delay = torch.as_tensor(self.delay, device=observations.device)
         horizon = torch.as_tensor(self.execution_horizon, device=observations.device)
         period = torch.maximum(horizon, delay)
@@ -168,6 +179,24 @@ class RecedingHorizon:
         actions = self._plan(1)[:, 0]
         self._clock, self._age = self._clock + 1, self._age + 1
         return actions
+
+    def _act_together(
+        self, clock: int, age: int, horizon: int, observations: Tensor, generator: Generator
+    ) -> Tensor:
+        """Act as ``act`` does, where all episodes ask in the same steps and none waits."""
+        if clock % horizon == 0:
+            self._playing, age = self.policy.sample(observations, generator), 0
+        self._common = clock + 1, age + 1
+        # A copy: whoever gets the action may change it, and a chunk's last one may be played again.
+        return self._playing[:, min(age, self._playing.shape[1] - 1)].clone()
+
+    def _part(self) -> None:
+        """Have every episode keep its own clock from now on."""
+        if self._common:
+            clock, age = self._common
+            self._clock = torch.full_like(self._clock, clock)
+            self._age = torch.full_like(self._age, age)
+            self._awaited, self._common = self._playing, None
 
     def _await(
         self,

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imitation_lab.envs.noise import disturbance
+from imitation_lab.envs.noise import disturbance, is_none
 from imitation_lab.envs.rates import fading_kick_at, response_at, steps_at
 from imitation_lab.types import Generator
 
@@ -122,9 +122,12 @@ class Fork:
         self, states: Float[Tensor, "batch 8"], generator: Generator
     ) -> Float[Tensor, "batch 8"]:
         """Return positions, velocity, obstacle and goal in the world's frame."""
-        lateral = torch.tensor([0.0, 1, 0, 1, 0, 0, 0, 0], device=states.device)
-        seen = states + lateral * disturbance(self.observation_noise, states, generator)
-        return self.to_world(seen.unflatten(-1, (4, 2))).flatten(-2)
+        seen = states.unflatten(-1, (4, 2))
+        if not is_none(self.observation_noise):
+            noise = disturbance(self.observation_noise, states, generator).unflatten(-1, (4, 2))
+            lateral = states.new_tensor([[0, 1], [0, 1], [0, 0], [0, 0]])
+            seen = seen + lateral * noise
+        return self.to_world(seen).flatten(-2)
 
     def advance(
         self,
@@ -135,7 +138,8 @@ class Fork:
         """Return the states a step later: the velocity moves towards the commanded one."""
         command = self.limit_speed(self.to_road(actions))
         velocity = states[:, VELOCITY] + self.response * (command - states[:, VELOCITY])
-        velocity = velocity + disturbance(self.process_noise, velocity, generator)
+        if not is_none(self.process_noise):
+            velocity = velocity + disturbance(self.process_noise, velocity, generator)
         position = states[:, POSITION] + self.time_step * velocity
         return torch.cat([position, velocity, states[:, 4:]], dim=1)
 
@@ -156,11 +160,11 @@ class Fork:
 
     def to_world(self, vectors: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
         """Turn vectors from the road's frame into the world's."""
-        return vectors @ self._rotation(vectors).T
+        return vectors @ self._rotation(vectors).T if self.angle else vectors.clone()
 
     def to_road(self, vectors: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
         """Turn vectors from the world's frame into the road's."""
-        return vectors @ self._rotation(vectors)
+        return vectors @ self._rotation(vectors) if self.angle else vectors.clone()
 
     def _rotation(self, like: Tensor) -> Float[Tensor, "2 2"]:
         cosine, sine = math.cos(self.angle), math.sin(self.angle)

@@ -15,9 +15,13 @@ def disturbance(scale: float | Tensor, like: Tensor, generator: Generator) -> Te
         like: Gives shape (batch, ...) and device.
         generator: The source of the noise.
     """
-    if not isinstance(scale, Tensor):
-        if scale == 0:
-            return torch.zeros_like(like)
-        scale = like.new_tensor(scale)
+    if is_none(scale):
+        return torch.zeros_like(like)
+    scale = torch.as_tensor(scale, dtype=like.dtype, device=like.device)
     noise = torch.randn(like.shape, generator=generator, device=like.device)
     return scale.reshape(-1, *[1] * (like.dim() - 1)) * noise
+
+
+def is_none(scale: float | Tensor) -> bool:
+    """Tell whether a standard deviation is the number 0, so that there is nothing to draw."""
+    return not isinstance(scale, Tensor) and scale == 0

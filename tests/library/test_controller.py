@@ -88,6 +88,27 @@ def test_a_reset_starts_the_clocks_of_its_episodes_alone(delay, generator):
     assert torch.stack(played).T.tolist() == [going_on, anew, going_on]
 
 
+def test_whoever_changes_an_action_changes_no_plan(generator):
+    actor = RecedingHorizon(Clockwork(2), 4)
+    actor.reset(EVERYBODY)
+    played = [actor.act(torch.zeros(3, 2), generator) for _ in range(2)]
+    played[1].add_(1000)
+    assert actor.act(torch.zeros(3, 2), generator).flatten().tolist() == [1.0] * 3
+
+
+def test_a_horizon_that_changes_on_the_way_is_kept_from_then_on(generator):
+    together, apart = (
+        RecedingHorizon(Clockwork(8), 4),
+        RecedingHorizon(Clockwork(8), 4, torch.tensor(0)),
+    )
+    for actor in (together, apart):
+        play(actor, 3, generator)
+        actor.execution_horizon = 5
+    for step in range(3, 12):
+        seen = torch.full((3, 2), float(step))
+        assert torch.equal(together.act(seen, generator), apart.act(seen, generator))
+
+
 def test_a_decoder_gets_what_is_left_of_the_plan(generator):
     plans = []
 

@@ -113,6 +113,16 @@ def test_success_is_the_goals_disc():
     assert task.succeeded(states).tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.3])
+def test_whoever_changes_an_observation_changes_no_state(angle, generator):
+    task = Fork(angle=angle)
+    states = task.initial_states(4, generator)
+    before = states.clone()
+    task.observe(states, generator).zero_()
+    task.to_world(states[:, :2]).zero_()
+    assert torch.equal(states, before)
+
+
 def test_observation_noise_is_lateral_only_and_of_the_stated_size(generator):
     task = Fork(observation_noise=0.3)
     states = Fork().initial_states(1, generator).repeat(20_000, 1)
