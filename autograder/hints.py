@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from autograder.assignment import Assignment, Question, WrongAnswer
+from autograder.assignment import Assignment, WrongAnswer
 from autograder.limits import Limits
 from autograder.sandbox import Sandbox
 from autograder.session import Call, RemoteError, Session, WorkerLostError
@@ -32,12 +32,12 @@ class Misconceptions:
         self._session: Session | None = None
         self._lock = threading.Lock()
 
-    def hints(self, question: Question, calls: Sequence[Call]) -> list[str]:
-        """Return the hints of the wrong answers that give, in every one of ``calls``, the same."""
-        if not calls:
+    def matching(self, answers: Sequence[WrongAnswer], calls: Sequence[Call]) -> list[WrongAnswer]:
+        """Return those of some wrong answers that give, in every one of ``calls``, the same."""
+        if not answers or not calls:
             return []
         with self._lock:
-            return [wrong.hint for wrong in self._matching(question.wrong, calls)]
+            return self._matching(answers, calls)
 
     def close(self) -> None:
         """End the worker."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.assignment import Assignment, Question, Test, derive_seed
@@ -18,6 +18,7 @@ from autograder.sandbox import Sandbox
 from autograder.selection import (
     ANSWER,
     ANSWERED,
+    BLANK,
     PRISTINE,
     Names,
     Plan,
@@ -25,7 +26,15 @@ from autograder.selection import (
     identify,
     make_plan,
 )
-from autograder.session import MALFORMED, OK, TIMEOUT, Call, Session, WorkerLostError
+from autograder.session import (
+    MALFORMED,
+    OK,
+    OUT_OF_MEMORY,
+    TIMEOUT,
+    Call,
+    Session,
+    WorkerLostError,
+)
 from autograder.similarity import TreeReader
 from autograder.submissions import MalformedError, Notebook, Submission, read_notebook
 from autograder.whose import Dealer
@@ -149,6 +158,39 @@ class Judge:
         }
 
 
+@dataclass
+class _Attempt:
+    """One run of a test.
+
+    Attributes:
+        result: What it gave.
+        calls: The calls of the submission's functions, and None for one that raised an error.
+        called: The function that was called last.
+        failure: How its process ended or, though it did not, that an allocation was refused in it.
+        shared: Whether other tests had been in that process before.
+    """
+
+    result: TestResult
+    calls: list[tuple[str, Call | None]] = field(default_factory=list)
+    called: str = ""
+    failure: str | None = None
+    shared: bool = False
+
+    def record(self, name: str, call: Call | None) -> None:
+        """Keep a call."""
+        self.calls.append((name, call))
+
+    def end(self, session: Session) -> None:
+        """Look at the process after the test."""
+        self.called, self.shared = session.called, session.tests > 1
+        self.failure = session.failure or (OUT_OF_MEMORY if session.out_of_memory else None)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what went wrong may be the doing of an earlier test."""
+        return self.shared and (not self.result.passed or self.failure is not None)
+
+
 class _Grading:
     """One submission before the judge."""
 
@@ -199,58 +241,86 @@ class _Grading:
         return [outcomes[question.name, test.name] for question, test in tests]
 
     def _run_test(self, question: Question, test: Test) -> TestResult:
-        """Run a test, unless another of the question's waited in vain for the same function."""
+        """Run a test, unless another of the question's waited in vain for the same function.
+
+        Each hidden test has a process of its own, and one attempt. Public tests share a process, since to
+        copy one takes longer than they do. What fails there may be another test's doing, and counts only
+        where it fails in a process of its own. The second attempt tells a program that its first one
+        failed: of a public test its author knew that.
+        """
         spent = [name for name in test.parameters if (question.name, name) in self._out_of_time]
         if spent:
             message = f"not run: {spent[0]} had already run out of time."
             return TestResult(question.name, test, False, message, TIMEOUT)
-        return self._try_test(question, test)
+        attempt = self._try_test(question, test, fresh=test.hidden)
+        # Nothing can have spoilt a blank answer, but an earlier test may have ended the process.
+        blank = self._plan.states[question.name] == BLANK and not attempt.failure
+        if attempt.in_doubt and not blank:
+            attempt = self._try_test(question, test, fresh=True)
+        self._take_note(question, attempt)
+        return attempt.result
 
-    def _try_test(self, question: Question, test: Test, *again: int) -> TestResult:
+    def _try_test(
+        self, question: Question, test: Test, *again: int, fresh: bool = False
+    ) -> "_Attempt":
         """Run a test. Where it runs ``again``, its random inputs are others."""
         label = (self._assignment.notebook, question.name, test.name, *again)
+        attempt = _Attempt(TestResult(question.name, test, True))
         missing: list[str] = []
         session: Session | None = None
         try:
-            with self._run.test(self._plan, derive_seed(self._seed, "worker", *label)) as session:
-                found = session.look(test.parameters)
-                _refuse_the_librarys(question, found)
-                arguments = self._arguments(found, session)
-                missing = [name for name, value in arguments.items() if value is None]
-                seed = derive_seed(self._seed, "test", *label)
-                with own_global_randomness(seed), grading_seed(seed):
-                    test.function(**arguments)
-                # Whatever the test made of it: a program that ended has not answered.
-                failure = session.failure
+            seed = derive_seed(self._seed, "worker", *label)
+            session = self._run.start_test(self._plan, seed, fresh)
+            found = session.look(test.parameters)
+            _refuse_the_librarys(question, found)
+            arguments = self._arguments(found, session, attempt)
+            missing = [name for name, value in arguments.items() if value is None]
+            seed = derive_seed(self._seed, "test", *label)
+            with own_global_randomness(seed), grading_seed(seed):
+                test.function(**arguments)
+            # Whatever the test made of it: a program that ended has not answered.
+            failure = session.failure
         except WorkerLostError as lost:
             failure = lost.status
         except Exception as error:
+            failure = None
             message = explain_failure(error, test, missing, self._cell_error(question))
-            return TestResult(question.name, test, False, message)
-        if failure == TIMEOUT and session:
-            self._out_of_time.add((question.name, session.called))
+            attempt.result = TestResult(question.name, test, False, message)
         if failure:
             message = explain_ending(failure, question.name)
-            return TestResult(question.name, test, False, message, failure)
-        return TestResult(question.name, test, True)
+            attempt.result = TestResult(question.name, test, False, message, failure)
+        if session:
+            attempt.end(session)
+        return attempt
 
-    def _arguments(self, found: Mapping[str, Any], session: Session) -> dict[str, Any]:
+    def _take_note(self, question: Question, attempt: "_Attempt") -> None:
+        """Keep what a run of a test told of the submission."""
+        self._keep_calls(attempt)
+        if attempt.failure:
+            self._run.record(attempt.failure)
+        if attempt.failure == TIMEOUT:
+            self._out_of_time.add((question.name, attempt.called))
+
+    def _keep_calls(self, attempt: "_Attempt") -> None:
+        for name, call in attempt.calls:
+            if call is None:
+                self._raised.add(name)
+            else:
+                self._calls.setdefault(name, []).append(call)
+
+    def _arguments(
+        self, found: Mapping[str, Any], session: Session, attempt: "_Attempt"
+    ) -> dict[str, Any]:
         """Return what a test asks for: functions and classes as proxies, values, else None."""
         arguments: dict[str, Any] = {}
         for name, (kind, *details) in found.items():
             if kind == "function":
-                arguments[name] = StudentFunction(name, session, self._record)
+                arguments[name] = StudentFunction(name, session, attempt.record)
             elif kind == "class":
-                arguments[name] = StudentClass(name, session, self._record)
+                arguments[name] = StudentClass(name, session, attempt.record)
             else:
                 arguments[name] = details[0] if kind == "value" else None
         return arguments
-
-    def _record(self, name: str, call: Call | None) -> None:
-        if call is None:
-            self._raised.add(name)
-        else:
-            self._calls.setdefault(name, []).append(call)
 
     def _hints(self, question: Question, tests: list[TestResult]) -> list[str]:
         """Return hints for a question that was answered, came to an end, and is wrong."""
@@ -261,16 +331,18 @@ class _Grading:
         # Whatever it gave before it raised, many mistakes give as well.
         if question.name in self._raised:
             return []
-        if not self._matching(question):
+        calls = self._calls.get(question.name, [])
+        alike = self._misconceptions.matching(question.wrong, calls)
+        if not alike:
             return []
         # Two answers may agree by chance: where it matters, they are asked once more.
+        known = len(calls)
         for again in _MORE_TRIES:
             for test in question.tests:
-                self._try_test(question, test, again)
-        return self._matching(question)
-
-    def _matching(self, question: Question) -> list[str]:
-        return self._misconceptions.hints(question, self._calls.get(question.name, []))
+                self._keep_calls(self._try_test(question, test, again))
+        if more := calls[known:]:
+            alike = self._misconceptions.matching(alike, more)
+        return [wrong.hint for wrong in alike]
 
     def _cell_error(self, question: Question) -> str:
         """Return what stopped the question's cell when it ran, before any test's input existed."""

@@ -1,8 +1,8 @@
 """A submission's life in the sandbox: its cells run, its tests served, its deaths survived."""
 
+import contextlib
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from autograder.limits import Limits
@@ -75,13 +75,13 @@ class SubmissionRun:
         try:
             return self._fresh().analyse([source])[0]
         except WorkerLostError as lost:
-            self._record(lost.status)
+            self.record(lost.status)
             return None
 
     def prepare(self, plan: Plan) -> None:
         """Run the plan's cells. A cell that ends the worker is left out when the rest runs again."""
         self.cells = self.cells or [CellReport(step) for step in plan.steps]
-        while not self._prepared:
+        while not (self._prepared and self._session and self._session.alive):
             session = self._fresh()
             session.seed(self._seed)
             try:
@@ -103,34 +103,40 @@ class SubmissionRun:
             result = session.run(cell.step.source, cell.step.label, cell.step.keep)
         except WorkerLostError as lost:
             cell.lost, cell.error = lost.status, str(lost)
-            self._record(lost.status)
+            self.record(lost.status)
             raise
         if session.out_of_memory:
             session.out_of_memory = False
-            self._record(OUT_OF_MEMORY)
+            self.record(OUT_OF_MEMORY)
         cell.error = ": ".join(part for part in result["error"] or () if part)
         cell.output, cell.notes = result["output"], result["notes"]
 
-    @contextmanager
-    def test(self, plan: Plan, seed: int) -> Iterator[Session]:
-        """Give a session in which a test may run, and take note of how it ends.
+    def start_test(self, plan: Plan, seed: int, fresh: bool = False) -> Session:
+        """Return a session in which a test may run, in a copy of the worker.
+
+        Tests share a copy until one ends it, or asks for a ``fresh`` one.
 
         Raises:
             WorkerLostError: If there can be none, because the submission's time is up.
         """
+        session = self._session
+        if session and session.in_copy:
+            session.out_of_memory = False
+            with contextlib.suppress(WorkerLostError):  # it ended behind the last test's back
+                if not fresh:
+                    session.go_on(seed)
+                    return session
+            session.finish()
+        with contextlib.suppress(WorkerLostError):
+            return self._begin(plan, seed)
+        return self._begin(plan, seed)  # a copy that had ended may have left words in between
+
+    def _begin(self, plan: Plan, seed: int) -> Session:
         self.prepare(plan)
         session = self._fresh()
-        try:
-            session.begin(seed)
-            yield session
-        finally:
-            if session.failure:
-                self._record(session.failure)
-            elif session.out_of_memory:
-                self._record(OUT_OF_MEMORY)
-            session.out_of_memory = False
-            session.finish()
-            self._prepared = session.alive
+        session.out_of_memory = False
+        session.begin(seed)
+        return session
 
     def close(self) -> None:
         """Kill what is left of the submission."""
@@ -142,13 +148,14 @@ class SubmissionRun:
             if self._session:
                 self._deadline = self._session.deadline
             if time.monotonic() >= self._deadline:
-                self._record(TIMEOUT)
+                self.record(TIMEOUT)
                 raise WorkerLostError(TIMEOUT)
             self._session = Session(self._zygote, self._limits, self._deadline, self._latest)
             self._prepared = False
         return self._session
 
-    def _record(self, status: str) -> None:
+    def record(self, status: str) -> None:
+        """Take note of how a process ended, if it is the first thing that went wrong."""
         if self.status == OK:
             self.status = status
 

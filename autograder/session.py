@@ -70,6 +70,7 @@ class Session:
         deadline: Later than the one given, by what it has waited for a processor.
         failure: How the current test's process ended too early. None while it has not.
         called: The function that the current test called last.
+        tests: How many tests the current copy has served, the current one included.
         out_of_memory: Whether an allocation was refused since this was last set to False.
     """
 
@@ -86,12 +87,18 @@ class Session:
         self._test_id: str | None = None
         self.failure: str | None = None
         self.called = ""
+        self.tests = 0
         self.out_of_memory = False
 
     @property
     def alive(self) -> bool:
         """Whether the worker still answers."""
         return self._alive
+
+    @property
+    def in_copy(self) -> bool:
+        """Whether a copy of the worker answers, and has not ended."""
+        return self._alive and self._test_id is not None
 
     def close(self, patience: float = 0.0) -> str:
         """Kill the worker and everything that it started; tell how it had ended."""
@@ -140,12 +147,17 @@ class Session:
 
     def begin(self, seed: int) -> None:
         """Start a test: from here to ``finish``, a copy of the worker answers."""
-        self.failure, self.called = None, ""
+        self.failure, self.called, self.tests = None, "", 1
         self._test_id = secrets.token_hex(8)
         self._request_of_ours("begin", seed=seed, request_id=self._test_id)
 
+    def go_on(self, seed: int) -> None:
+        """Start another test in the same copy of the worker."""
+        self.called, self.tests = "", self.tests + 1
+        self._request_of_ours("go_on", seed=seed)
+
     def finish(self) -> None:
-        """End a test, and whatever it left running."""
+        """End the copy of the worker, and whatever its tests left running."""
         test_id, self._test_id = self._test_id, None
         if test_id is None or not self._alive:
             return

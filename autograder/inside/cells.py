@@ -17,6 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 MAX_OUTPUT = 20_000
 MAX_MESSAGE = 2_000
 _HARMLESS_CELL_MAGIC = re.compile(r"\A\s*%%(time|capture)\b[^\n]*\n")
+_PROMPT = re.compile(r"\s*(?:[^\n]*\n)?\s*In \[")  # IPython looks for one in two lines
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _OTHER_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
@@ -77,8 +78,22 @@ class DisabledShell:
 
 
 def transform(source: str) -> str:
-    """Turn a cell's text into Python: magics and shell escapes become calls of the shell."""
+    """Turn a cell's text into Python: magics and shell escapes become calls of the shell.
+
+    What is Python already stays as it is, unless a prompt was copied with it, since ``In [1]: x`` is
+    Python too. To look for magics takes longer than to run most cells.
+    """
+    if not _PROMPT.match(source) and _is_python(source):
+        return source
     return TransformerManager().transform_cell(_HARMLESS_CELL_MAGIC.sub("\n", source, count=1))
+
+
+def _is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def defined_names(source: str) -> list[str] | None:

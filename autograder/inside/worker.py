@@ -118,6 +118,12 @@ class Server:
         # torch.manual_seed would note for every absent GPU where it was called from: a millisecond.
         torch.default_generator.manual_seed(header["seed"])
 
+    def _do_go_on(self, header: dict[str, Any], body: bytes) -> None:
+        """Start another test: let go of what the last one made."""
+        self._objects.clear()
+        self._graphs.clear()
+        self._do_seed(header, body)
+
     def _do_call(self, header: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Call a function, a class or a method, and keep the graph behind its result.
 
@@ -171,7 +177,7 @@ class Server:
         )
 
     def _begin(self, request: wire.Frame) -> None:
-        """Continue in a copy of this process, so that a test leaves no trace on the next.
+        """Continue in a copy of this process, so that tests leave no trace here.
 
         The copy answers the request, and all that follow. This process waits for the copy's end and
         then tells it, under the id of the same request.

@@ -26,8 +26,7 @@ def hints_of(session, sandbox, assignment):
     misconceptions = Misconceptions(sandbox, assignment, Limits(cpu_seconds=1))
 
     def hints_of(*answers):
-        question = replace(assignment.graded[0], wrong=answers)
-        return misconceptions.hints(question, calls)
+        return [answer.hint for answer in misconceptions.matching(answers, calls)]
 
     yield hints_of
     misconceptions.close()

@@ -8,8 +8,10 @@ import torch
 
 from autograder.assignment import derive_seed
 from autograder.judge import Judge, Settings
+from autograder.session import Session
 from autograder.submissions import Submission
 from imitation_lab.testing import fresh_generator, grading_seed
+from tests.grading.conftest import LIMITS, RIGHT
 
 
 def text_of(result):
@@ -256,6 +258,88 @@ def test_a_test_leaves_no_trace_on_the_next(grade, right, scores, full):
         "    return offset + torch.rand(count, generator=generator)",
     )
     assert scores(grade(right)) == full
+
+
+@pytest.mark.parametrize(
+    "mischief",
+    [
+        "torch.rand = None",
+        "torch.set_default_dtype(torch.float64)",
+        "torch.Tensor.mean = None",
+        "import os, threading; threading.Timer(0.05, os._exit, [3]).start()",
+        "import time; time.sleep(0.2); import os; os.fork() or time.sleep(10**6)",
+    ],
+)
+def test_what_one_answer_does_to_its_process_costs_the_others_nothing(
+    grade, right, scores, full, mischief
+):
+    right.answer(
+        "best_constant",
+        "def best_constant(actions):\n    mean = actions.mean(dim=0)\n"
+        f"    {mischief}\n    return mean",
+    )
+    result = grade(right)
+    others = {"squared_loss", "draw"}
+    assert {name: scores(result)[name] for name in others} == {name: full[name] for name in others}
+
+
+def test_each_test_has_all_the_processor_time(sandbox, assignments, grade, right, scores, full):
+    """Six calls of two fifths of the limit each, no more than two of them in a test."""
+    limits = dataclasses.replace(LIMITS, cpu_seconds=2)
+    judge = Judge(sandbox, assignments, Settings(1, limits))
+    for question in ("best_constant", "draw"):
+        slow = RIGHT[question].replace("return", "wait()\n    return")
+        right.answer(question, slow)
+    right.insert(
+        2,
+        "import time\ndef wait():\n    end = time.process_time() + 0.8\n"
+        "    while time.process_time() < end: pass",
+    )
+    result = grade(right, judge=judge)
+    judge.close()
+    assert (result.status, scores(result)) == ("ok", full)
+
+
+def test_public_tests_share_a_process_and_each_hidden_one_has_its_own(
+    grade, right, scores, full, monkeypatch
+):
+    asked = []
+    for how in ("begin", "go_on"):
+        method = getattr(Session, how)
+
+        def counted(session, seed, how=how, method=method):
+            asked.append(how)
+            method(session, seed)
+
+        monkeypatch.setattr(Session, how, counted)
+    result = grade(right)
+    public, hidden = ([t for t in result.tests if t.test.hidden is kind] for kind in (False, True))
+    assert scores(result) == full
+    # Before the first test, the reader of the answers' trees has had a copy of its own.
+    assert asked[1:] == ["begin"] + ["go_on"] * (len(public) - 1) + ["begin"] * len(hidden)
+
+
+HEDGES = [
+    # What is known of an earlier attempt: a file, shared memory, nothing at all.
+    "import os\nopen('tried', 'a').write('x')\ntries = os.path.getsize('tried')",
+    "shared[0] += 1\ntries = shared[0]",
+    "global tries\ntries += 1",
+]
+
+
+@pytest.mark.parametrize("count", HEDGES)
+@pytest.mark.parametrize("after", range(2, 5))
+def test_a_hidden_test_is_not_asked_again_with_another_answer(
+    grade, right, full, scores, count, after
+):
+    """The public test asks once before it. Whoever is wrong until the second question fails."""
+    body = (count + f"\nreturn actions.mean(0) if tries > {after} else actions.sum(0)").split("\n")
+    right.answer(
+        "best_constant",
+        "import mmap\nshared, tries = mmap.mmap(-1, 64), 0\ndef best_constant(actions):\n    "
+        + "\n    ".join(body),
+    )
+    assert scores(grade(right))["best_constant"] < full["best_constant"]
 
 
 def test_a_hidden_test_tells_only_the_authors_words(grade, right):

@@ -74,10 +74,11 @@ SPIES = [
         "        there = 'site-packages' in folder\n"
         "        folders[:] = [f for f in folders if not there or 'imitation' in folder + f]\n"
         "        for f in files:\n"
-        "            if f.partition('.')[0] != name and not f.endswith(('.zip', '.whl', '.pth')): continue\n"
+        "            packed = f.endswith(('.zip', '.whl', '.pth'))\n"
+        "            if f.partition('.')[0] != name and not packed: continue\n"
         "            try: text = open(os.path.join(folder, f), 'rb').read(10**6)\n            except OSError: continue\n"
         "            read += 1\n"
-        "            if mark in text or b'imitation_lab/' in text: print('@WON@')\n"
+        "            if mark in text or packed and b'imitation_lab/' in text: print('@WON@')\n"
         "if not read: print('@WON@')",  # the figures' module has the same name, and may be read
     ),
     cell("the grader", "import autograder.judge\nprint('@WON@')", OK),
