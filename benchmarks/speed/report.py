@@ -143,5 +143,5 @@ def figure(rows: Sequence[Row]) -> Figure:
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [f"{row.work} | {row.peer}" for row in reversed(rows)])
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_xlabel("times as fast as the peer: median, lowest to highest pair, target (|)")
+    axes.set_xlabel("times as fast as the peer:\nmedian, lowest to highest pair; | is the target")
     return drawn
