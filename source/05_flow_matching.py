@@ -86,9 +86,9 @@ def answered(value, name):
 # %% [markdown]
 # ## Idea 0
 #
-# Notebook 4's two data sets serve again: *left and brake, or right and speed up*, and the ring. There are 200 actions of
-# each. We normalise them to mean zero and standard deviation one, so that they spread about as far as
-# standard normal noise.
+# Notebook 4's two data sets serve again: the two corners (*left and brake, or right and speed up*) and the ring (a strong
+# manoeuvre in any direction). There are 200 actions of each. We normalise them to mean zero and standard deviation one,
+# so that they spread about as far as standard normal noise.
 #
 # The simplest plan has three lines. Draw an action from the data. Draw some noise. Train a network to turn this noise into
 # this action. Repeat. Afterwards, fresh noise goes in, and a fresh action should come out.
@@ -1957,8 +1957,8 @@ for name, actions in DATA.items():
 # %% [markdown] question="best_loss" points=[]
 # ### Question 5.5 · Not zero
 #
-# Why is the best possible loss of flow matching not zero? When would it be zero? And a colleague's flow has reached its
-# floor, and says: "so the network has memorised my demonstrations". Is that so? What would its samples be?
+# Why is the best possible loss of flow matching not zero? When would it be zero? And a colleague, whose flow has reached
+# its floor, says: "so the network has memorised my demonstrations". Is that so? What would its samples be?
 
 # %% [markdown] tags=["solution"]
 # The network sees a place, a time and an observation, and through one place pass lines with different ends and different
@@ -2875,9 +2875,12 @@ show(
 # Up to $t = 0.8$ the orders are what the books say. All the way, the midpoint method loses its second order until the steps are
 # short: near the end the field is too steep for long ones.
 #
-# Now look at the right panel, at what we really want. There the axis counts *evaluations*, which is what a robot pays for: a midpoint
-# step takes two. On the ring it pays: with two evaluations, with six and with ten the midpoint method is closer to the data, and with ten it
-# has arrived: more evaluations bring nothing, since what is left is the network's. Will it pay on the road as well? Guess.
+# Now look at the right panel, at what we really want: samples that are distributed as the data are. The *energy distance* measures how far
+# they are from that. It is zero for two clouds that are distributed alike, and larger otherwise; notebook 7 defines it. The axis below counts
+# *evaluations*, each one pass of the network. They are what a robot pays for, and a midpoint step takes two.
+#
+# On the ring it is worth it. With two evaluations, with six and with ten the midpoint method is closer to the data. With ten it has arrived: more
+# evaluations bring nothing, since what is left is the network's. Will the midpoint pay on the road as well? Guess.
 
 # %% [markdown] question="one_step" points=[]
 # ### Question 5.8 · One step
@@ -3011,7 +3014,7 @@ show(
 # not. That is the same network. **Most of what a flow knows, it says after the first step.** And each evaluation costs
 # one pass of the network, no more and no less.
 #
-# The surprise is the midpoint method. Its very first step, two evaluations, arrives more often than two Euler steps, and about as often as
+# The surprise is the midpoint method. A single step of it, two evaluations, arrives more often than two Euler steps, and about as often as
 # three. Look at what that step does: it goes halfway towards the mean, asks *there*, at $t = 0.5$, where the sides
 # have begun to part, and takes that answer for the whole way.
 #
@@ -3090,7 +3093,7 @@ show(
 # DDPM makes an action noisy by
 #
 # $$
-# x_k = \sqrt{\bar\alpha_k}\; a + \sqrt{1 - \bar\alpha_k}\; \epsilon, \qquad k = 0, \dots, T - 1,
+# x_k = \sqrt{\bar\alpha_k}\; a + \sqrt{1 - \bar\alpha_k}\; \epsilon, \qquad k = 0, 1, 2, \dots,
 # $$
 #
 # where $\bar\alpha_k$, the *schedule*, falls from nearly one to nearly zero. Mind that its clock runs the other way: large $k$ means much
@@ -4098,7 +4101,8 @@ show(
 # %% [markdown]
 # DDIM *is* Euler's method on the straight line, step for step. DDPM's own sampler also draws fresh noise in every step, and its
 # authors took a thousand of them. In the picture the diffusion model's cloud is the coarser one: its first steps are those in which its errors
-# weigh most. That is how the two papers differ that look so different: in the mixture, in what is predicted, and in which errors weigh most.
+# weigh most. So the two methods, which look so different, differ in three things: how data and noise are mixed, what is predicted, and which
+# errors weigh most.
 #
 # ## The course so far
 #
@@ -4199,7 +4203,7 @@ flow
 # - For a finite data set the exact field is a softmax over the data. One Euler step along it is idea 0.
 # - Euler has order one, the midpoint method order two, at twice the cost of a step. It may well pay: count evaluations, not steps.
 # - Given the noise, a flow is deterministic: the noise chooses the side.
-# - Noise, action and velocity are three ways to say one thing. DDIM is Euler's method on another path.
+# - Noise, action and velocity are three ways to say one thing. DDIM is Euler's method on the straight line.
 #
 # All of this was for one action at a time. A flow does not mind whether its points have two numbers or a hundred. The next notebook predicts
 # whole chunks.
@@ -4692,6 +4696,7 @@ show(
 # - Song et al., *Denoising diffusion implicit models*, ICLR 2021, arXiv:2010.02502.
 # - Chi et al., *Diffusion policy: visuomotor policy learning via action diffusion*, RSS 2023, arXiv:2303.04137.
 # - Black et al., *π0: a vision-language-action flow model for general robot control*, 2024, arXiv:2410.24164. Ten Euler steps, on robots.
+# - NVIDIA, *GR00T N1: an open foundation model for generalist humanoid robots*, 2025, arXiv:2503.14734.
 # - Chen et al., *Neural ordinary differential equations*, NeurIPS 2018, arXiv:1806.07366. The likelihood of stretch goal 1.
 # - Ho and Salimans, *Classifier-free diffusion guidance*, 2022, arXiv:2207.12598. Stretch goal 2.
 # - Pooladian et al., *Multisample flow matching: straightening flows with minibatch couplings*, ICML 2023, arXiv:2304.14772, and Tong et al.,

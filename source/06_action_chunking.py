@@ -15,7 +15,7 @@
 #
 # All policies so far decide anew at every step. If a robot runs at 50 Hz, that is a decision every 20 ms.
 #
-# The lecture's last trick is to look less often. Let the policy predict a *chunk*, the next $k$ actions, and play
+# The lecture's last trick is to look less often. Let the policy predict a *chunk*, the next few actions, and play
 # them one after the other before it looks again. In between it drives with its eyes closed. Why should anybody do that?
 # The slide gives two reasons:
 #
@@ -36,8 +36,8 @@
 # - combine the chunks of several looks, by averaging or by choosing, and say when averaging is a mistake;
 # - let a flow draw a chunk that continues the old one, so that a robot can think while it acts.
 #
-# You need notebook 1 (the conditional mean), notebook 3 (mixtures) and, for the second half, notebook 5 (flows). The experiments take about two
-# minutes on a laptop.
+# You need notebook 1 (the conditional mean), notebook 3 (mixtures) and, for the second half, notebook 5 (flows). Near the end,
+# real-time chunking also needs the Jacobian of a function. The experiments take about two minutes on a laptop.
 
 # %%
 import math
@@ -103,7 +103,7 @@ def seeded(seed):
 # %% [markdown]
 # ## Chunks from episodes
 #
-# A policy with chunks is a distribution $\pi(a_{t:t+H} \mid s_t)$ over the next $H$ actions, given one observation. $H$ is its
+# A policy with chunks is a distribution $\pi(a_{t:t+H} \mid o_t)$ over the next $H$ actions, given one observation. $H$ is its
 # *prediction horizon*. As a thing to be learnt it is nothing new: the chunk is one long action, and every policy of this
 # course can learn it. What is new is the data. Every step of every demonstration needs the chunk that starts there.
 #
@@ -1647,7 +1647,7 @@ print_turns(fork_drives)
 # and of these fewer than one in three arrives. Of those that keep to one side, about as many arrive as with chunks of 16. The policy is not bad at
 # driving. It forgets.
 #
-# In between, two things cancel: fewer drives turn both ways, but of those that do not, fewer arrive.
+# With chunks of 4 two things cancel: fewer drives turn both ways, but of those that do not, fewer arrive.
 #
 # A chunk of 16 reaches past the obstacle. What was drawn once is drawn for the whole way, and hardly a drive turns both ways. The longer
 # chunk tells the policy nothing about where it is. It is a memory of what was *decided*.
@@ -1913,15 +1913,15 @@ show(
 )
 
 # %% [markdown]
-# - **Noisy fork.** No: whoever predicts 16 actions and plays one does worst of all, worse than who predicts only one. The same network goes from
+# - **Noisy fork.** No: whoever predicts 16 actions and plays one does worst of all, worse than whoever predicts only one. The same network goes from
 #   little more than one drive in ten to seven in ten, by playing more of what it says. What helps is to *play* chunks. To predict them costs something.
 # - **Racetrack.** To predict 16 costs a lot. To play two of them is better than to play one, with the very same network: this is the loop of
 #   errors, and no effect of training.
 # - **Pole.** To predict 16 does no harm, as long as no more than 8 are played.
-# - **Fork with a pause.** Here it *is* the prediction: who predicts 16 and plays one arrives far more often than who predicts one. Its first action is still a
+# - **Fork with a pause.** Here it *is* the prediction: whoever predicts 16 and plays one arrives far more often than whoever predicts one. Its first action is still a
 #   mean. We have measured this, and cannot tell you why.
 #
-# "chunk = 20" is two decisions, then. How far to predict is about learning. How far to play is about the system and the sensor.
+# A setting such as "chunk = 20" is two decisions, then. How far to predict is about learning. How far to play is about the system and the sensor.
 
 # %% [markdown]
 # ## The map
@@ -2370,7 +2370,7 @@ show(
 # Some of the chunks go left, others right. What their average does, no driver ever did. It is notebook 1's mistake, made by a policy that had
 # learnt not to make it: **each chunk is good, and their mean is not.**
 #
-# ACT gets away with it because its chunks are of one mind: when it drives, its latent variable is fixed at zero. Would other weights help? The more the newest
+# ACT gets away with it because its chunks are of one mind. In training it has a random input, its latent variable, which may tell the modes apart; when it drives, that is fixed at zero. Would other weights help? The more the newest
 # prediction weighs, the nearer we come to a new chunk at every step.
 
 # %% tags=["train"]
@@ -2386,7 +2386,7 @@ for decay in (0.5, 0.01, -0.5, -2.0):
 # decoding* asks two questions of each.
 #
 # **Does it continue what was planned?** The old plan still holds actions $p_0, p_1, \dots$ for the steps that the candidate $a_0, a_1, \dots$ covers
-# too. Their distance is the *backward coherence* (small: it continues the plan). The further ahead, the older is what the plan was made from, so later actions count
+# too. Their distance is the *backward coherence* (small: it continues the plan). The further ahead an action lies, the less the plan could know about it. So later actions count
 # less, by a factor $0 < \rho \le 1$ each:
 #
 # $$
@@ -2397,7 +2397,7 @@ for decay in (0.5, 0.01, -0.5, -2.0):
 # has learnt what beginners do. A good candidate is near to the first and far from the second. This is the *forward contrast*:
 #
 # $$
-# \text{contrast}(a) = \frac{1}{N_+} \sum_{s \,\in\, \text{strong}} D(a, s) \; - \; \frac{1}{N_-} \sum_{w \,\in\, \text{weak}} D(a, w), \qquad
+# \text{contrast}(a) = \frac{1}{N_+} \sum_{b \,\in\, \text{strong}} D(a, b) \; - \; \frac{1}{N_-} \sum_{b \,\in\, \text{weak}} D(a, b), \qquad
 # D(a, b) = \sum_i \lVert a_i - b_i \rVert .
 # $$
 #
@@ -2824,8 +2824,8 @@ def bidirectional_select__by_sorting(candidates, previous, strong, weak, decay):
 
 
 # %% [markdown]
-# The weak policy is the same flow after 100 steps of training, instead of 2,000. At every step we draw sixteen candidates, and as many chunks of the strong
-# and of the weak policy. We take $\rho = 0.9$. Guess: how many candidates does it need until this is better than whole chunks? And which of the two questions does
+# The weak policy is the same flow after 100 steps of training, instead of 2,000. At every step we draw up to sixteen candidates, and as many chunks of the
+# strong and of the weak policy. We take $\rho = 0.9$. Guess: how many candidates does it need until this is better than whole chunks? And which of the two questions does
 # the work, the one about the past or the one about the future?
 
 
@@ -3029,7 +3029,7 @@ print(f"{other_side(fresh):.0f} % of the new chunks go to the other side")
 # The new chunk does not know of the old one. It tosses a coin of its own. Where it goes to the other side, the vehicle swings across in the middle of its swerve, two steps nearer to the
 # obstacle. And at the next switch the coin is tossed again.
 #
-# Choosing among candidates would help, and would take sixteen times the work, when time is what we lack. Can a flow draw *one* chunk that fits the old plan from the start?
+# Choosing among candidates needs many chunks for one, and time is what we lack. Can a flow draw *one* chunk that fits the old plan from the start?
 #
 # ## Real-time chunking
 #
@@ -3399,7 +3399,7 @@ show(
 #
 # At $t = 0$ that is **infinite**. There an exact field leads every point to the same place (notebook 5: one step of it is idea 0). So the arrival does not depend on the
 # points, the pull is zero, and infinity times zero is harmless in theory. A network is never exact. Our flow's arrival still moves at $t = 0$, about 0.7 times as far as its points, so its
-# pull is far from zero, and infinitely many times that throws the points out of the world. So the strength is **clipped**, at 5:
+# pull is far from zero, and infinitely many times that throws the points out of the world. Therefore the strength is **clipped**, at 5:
 #
 # $$
 # x \leftarrow x + \delta \, \big( v(x, t) + \min(5, \lambda(t))\, g \big).
@@ -4684,7 +4684,7 @@ show(
 #
 # In the figure, success is highest at about 20. It has fallen at 50, and at 100 most of it is gone. So the estimate is right to within a small factor. The formula's strength is above 20 only at $t = 0$ (at $t = 0.1$ it is
 # 9.1), so there is one bad step, not ten. And there the arrival moves about 0.7 times as far as the points: once for the pull, once for its effect, so $\delta\lambda$ is in effect about half as large. With fifty steps a clip of 100 works. A
-# guidance is a strength per unit of time, and it is the product with the step that must stay small: who changes the number of steps should know that.
+# guidance is a strength per unit of time, and it is the product with the step that must stay small: whoever changes the number of steps should know that.
 
 # %% [markdown]
 # ### Play with it
@@ -4735,7 +4735,7 @@ timeline
 # The lecture gives two reasons for chunks.
 #
 # **"It often works way better."** It does where single actions would change their mind, or stall: see the first half of this notebook. With a noisy sensor and two drivers, it is the *commitment* that helps, and there are other
-# ways to commit. On this notebook's second fork a new chunk at every step arrives in about seven of ten drives, and so do whole chunks. A policy that looks at every step and *chooses* to stay with its plan arrives in more than nine of ten.
+# ways to commit. On the fork of this notebook's second half a new chunk at every step arrives in about seven of ten drives, and so do whole chunks. A policy that looks at every step and *chooses* to stay with its plan arrives in more than nine of ten.
 #
 # **"Allows more computation time for policy inference."** It does. With one driver and five steps of delay, single actions never arrive and chunks nearly always. With two drivers a chunk that
 # arrives late must also fit the one that is being played.

@@ -180,12 +180,12 @@ print(f"{int(crashed.sum())} of 100 crash, {int(early.sum())} of them within two
 
 # %% [markdown]
 # The lecture's picture, drawn by data: a fan that leaves a tube. But look at *when* it leaves. Nearly all crashes happen in the first two seconds, in the swing that four drives
-# have shown only four times. Who survives it comes back, and drives on.
+# have shown only four times. Whoever survives it comes back, and drives on.
 #
 # To put a number on it we need a distance between two crowds of states, those of the expert, $X$, and those of the policy, $Y$, at one moment. The *energy distance* is
 #
 # $$
-# 2\, \mathrm{E}|X - Y| - \mathrm{E}|X - X'| - \mathrm{E}|Y - Y'| .
+# 2\, \mathbb{E}\,\lVert X - Y \rVert - \mathbb{E}\,\lVert X - X' \rVert - \mathbb{E}\,\lVert Y - Y' \rVert .
 # $$
 #
 # $X'$ and $Y'$ are other members of the same crowd. So: how far is one from the other crowd, compared with how far from one's own? It is zero if the two crowds are distributed alike,
@@ -517,7 +517,7 @@ show(
 )
 
 # %% [markdown]
-# So there is a shift, $p_{\text{expert}}(\mathbf s) \neq p_\pi(\mathbf s)$, and it comes at once. Yet it does not grow for ever: without edges, the vehicles find their way back. What stays is small, though more than chance: a clone keeps less well to
+# So there is a shift, $p_\text{expert}(s) \neq p_\pi(s)$, and it comes at once. Yet it does not grow for ever: without edges, the vehicles find their way back. What stays is small, though more than chance: a clone keeps less well to
 # the middle.
 #
 # What did the training loss say about this? It was measured on the expert's states.
@@ -571,7 +571,7 @@ for name, errors in rows.items():
 # p_t = (1 - r)\, p_{t-1} + \varepsilon\, (1 - p_{t-1}), \qquad p_0 = 0, \qquad c(T) = \sum_{t=1}^{T} p_t .
 # $$
 #
-# A cost of $k\, T^p$ is a straight line if both axes are logarithmic, and $p$ is its slope. That is what we shall look for.
+# A cost of $k\, T^q$ is a straight line if both axes are logarithmic, and $q$ is its slope. That is what we shall look for.
 
 # %% [markdown] question="loglog_slope" points=[1, 2, 1]
 # ### Question 7.2 · The slope
@@ -829,13 +829,13 @@ for name, own in chains.items():
     )
 
 # %% [markdown]
-# - **The cliff** has slope 2 as long as $\varepsilon T$ is small. Then most have fallen, and nobody can fall twice. Its cost is never more than $T$, so it must bend to slope 1, at about $T = 1 / \varepsilon$. (Up to ten steps the slope is a little below 2: what is summed up is $T (T + 1) / 2$.)
-# - **Who recovers at once** has slope 1 throughout.
+# - **The cliff** has slope 2 as long as $\varepsilon T$ is small. In the end most have fallen, and nobody can fall twice. Its cost is never more than $T$, so it must bend to slope 1, at about $T = 1 / \varepsilon$. (Up to ten steps the slope is a little below 2: what is summed up is $T (T + 1) / 2$.)
+# - **Whoever recovers at once** has slope 1 throughout.
 # - **In between** the slope is 2 while $T$ is much shorter than the way back, $1 / r$, and 1 well after it. There the cost is $\varepsilon T / r$: the price of an error is the time until it is over.
 #
 # So $T^2$ is no law. It is what happens in systems that do not forgive within the time that you look.
 #
-# What is the racetrack? It is both, depending on who counts. Here is a track that begins rolling, in the middle of the lane, so that there is no swing; the pushes are twice as strong. Clones of two drives of the expert's drive it for 16 laps, without edges. Afterwards we count in two
+# What is the racetrack? It is both, depending on how one counts. Now every drive begins rolling, in the middle of the lane, so that there is no swing; the pushes are twice as strong. The clones have learnt from two of the expert's drives. They drive for 16 laps, without edges. Afterwards we count in two
 # ways. *The cliff*: whoever has been off the lane once pays for all steps from then on, as in a race. *The way back*: one pays for the steps that one is off the lane. Guess both slopes.
 
 
@@ -902,7 +902,7 @@ for name, cost in {"the cliff": cliff, "the way back": way_back}.items():
     print(f"{name}: slope {slope_between(cost, 40, 1320):.2f}")
 
 # %% [markdown]
-# The same policies and the same drives. Who counts as the race does finds a slope of about 1.7, 1.8 here and 1.6 over ten other seeds: with every lap some more fall, and pay for all the rest. Who counts the steps off the lane finds about 1: the vehicle comes back, and the next error is a new one.
+# The same policies and the same drives. Whoever counts as the race does finds a slope of about 1.7 (1.8 here, 1.6 over ten other seeds): with every lap some more fall, and pay for all the rest. Whoever counts the steps off the lane finds about 1: the vehicle comes back, and the next error is a new one.
 #
 # The panel on the right is a warning about benchmarks. "How good is cloning?" After two laps, after sixteen? With a rolling start the answer falls with every lap that one waits. With a standing start all is decided in the first second, and then hardly anything happens: more laps are not harder, they
 # are the same. A success rate without its horizon says little.
@@ -1856,12 +1856,12 @@ for noise_std in (0.1, 0.5):
 #
 # Why guess where the learner will go? **Let it go there.** This is DAgger, *dataset aggregation*, in the lecture's four steps:
 #
-# 1. Roll out the learnt policy: $\mathbf s'_1, \hat{\mathbf a}_1, \dots, \mathbf s'_T$.
-# 2. Ask the expert what to do in the visited states: $\mathbf a^* \sim \pi_\text{expert}(\cdot \mid \mathbf s')$.
-# 3. Aggregate: $\mathcal D \leftarrow \mathcal D \cup \{(\mathbf s', \mathbf a^*)\}$.
+# 1. Roll out the learnt policy: $s'_1, \hat a_1, \dots, s'_T$.
+# 2. Ask the expert what to do in the visited states: $a^* \sim \pi_\text{expert}(\cdot \mid s')$.
+# 3. Aggregate: $\mathcal D \leftarrow \mathcal D \cup \{(s', a^*)\}$.
 # 4. Update the policy on all of $\mathcal D$, and begin again.
 #
-# The learner drives, so the states are the learner's. The expert never touches the wheel, so the expert's hand is on paper only. (Whether people can answer such questions well is another matter: you will find out in the next notebook.)
+# The learner drives, so the states are the learner's. The expert never touches the wheel and only says what they would do. (Whether people can answer such questions well is another matter: you will find out in the next notebook.)
 #
 # In the first rounds the learner is poor, and may visit states that nobody needs to know about. So Ross et al. (2011) let the expert drive at a share $\beta_i$ of the steps, which shrinks from round to round.
 
@@ -4127,7 +4127,7 @@ show(
 # - **With labels of one mind, the learner's states pay**: they lie where the policy hesitates, and there the new labels outvote the old ones. The same number of labels on the demonstrators' states is spread over the whole road, and most of it goes where nothing is in doubt.
 # - **But no new state was needed.** The old states with labels of one mind do at least as well as DAgger, with fewer labels and without a single drive of the learner's.
 #
-# So on this task a DAgger that "works" has repaired the labels. Its states only made the repair cheap. Who reports the success of DAgger with a new labeller, and compares it with cloning of the old demonstrations, has changed both and can say nothing about either.
+# So on this task a DAgger that "works" has repaired the labels. Its states only made the repair cheap. Whoever reports the success of DAgger with a new labeller, and compares it with cloning of the old demonstrations, has changed both and can say nothing about either.
 
 # %% [markdown] question="what_did_dagger_fix" points=[]
 # ### Question 7.9 · What did DAgger fix?
@@ -4139,7 +4139,7 @@ show(
 # On the racetrack it was the states. The expert is one function of the observation, so asking again in the old states returns the old labels, and cloning with 630 of them stays below 60 %. Labels from off the middle bring nearly all drives home, whether a shaking hand went there or the learner did. On the fork it was the labels: with the old states and
 # new labels it works, with new states and the old kind of labels it does not.
 #
-# I would ask for the two missing cells. First: have the careful expert relabel the 200 old drives, with no rollouts. If that gives 95 % too, people's disagreement was the trouble, and the learner's states were not needed. Second: label the learner's states by the same many people as before, or by whom of them a coin picks. If *that* gives 95 %, it was the states. If neither does,
+# I would ask for the two missing cells. First: have the careful expert relabel the 200 old drives, with no rollouts. If that gives 95 % too, people's disagreement was the trouble, and the learner's states were not needed. Second: have the learner's states labelled by the same many people as before, each state by one of them, picked at random. If *that* gives 95 %, it was the states. If neither does,
 # both were needed together. One should also compare at the same number of labels, since DAgger has bought more of them.
 
 # %% [markdown]
@@ -4174,7 +4174,7 @@ cockpit.policies = corrected[-1].runs
 # Noise of 0.1 rad/s was too little, and 0.5 was right. We found that by trying, on the track, with hundreds of drives. DART looks for it without trying. Its idea: the executed noise should look like the learner's *error*, so that the expert visits what the learner will visit. For one action dimension that is one number,
 #
 # $$
-# \hat\sigma^2 = \mathrm{E}\, |\pi(\mathbf s) - \mathbf a^*|^2 ,
+# \hat\sigma^2 = \mathbb{E}\, \lVert \pi(s) - a^* \rVert^2 ,
 # $$
 #
 # measured in states that the current noise visits. So begin without noise: clone, measure $\hat\sigma$ on fresh drives of the expert, shake the hand by that much, clone what it says, measure again, and so on. Write `measured_error(policy, noise_std, seed)` and `shake_as_you_err(rounds, seeds)`, with 630 labels in each round for the policy, and
@@ -4222,8 +4222,8 @@ for noise, done in zip(noises, learnt, strict=False):
 # %% [markdown] stretch="is_cloning_enough"
 # ### Stretch goal 2 · Is cloning all you need?
 #
-# Foster, Block and Misra (2024) look at the old bound again, with the log loss that notebooks 2 to 5 train with. If the policy class contains the expert (it is *realizable*), if the sum of all rewards lies between 0 and $R$ however long the episode is, and if the expert is deterministic, then cloning from $n$ whole episodes falls short by at most about
-# $R \log |\Pi| / n$. There is no horizon in it. And without further assumptions no online method does better in general.
+# Foster, Block and Misra (2024) look at the old bound again, with the log loss that notebooks 2 to 4 train with. If the policy class contains the expert (it is *realizable*), if the sum of all rewards lies between 0 and $R$ however long the episode is, and if the expert is deterministic, then cloning from $n$ whole episodes falls short by at most about
+# $R \log |\Pi| / n$, where $|\Pi|$ is the number of policies in the class. There is no horizon in it. And without further assumptions no online method does better in general.
 #
 # How can that be, next to $\varepsilon T^2$? Compare what is counted: the steps, the cost, the episodes. Where does the horizon hide? Then look at this notebook's racetrack: which of the conditions fails there, so that DAgger could gain so much from fewer labels? Answer in about eight sentences, and read the paper's first two sections to check yourself.
 

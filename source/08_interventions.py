@@ -30,7 +30,7 @@
 # **When you have finished it, you can**
 #
 # - write a gated drive: who is at the wheel, and what is kept of it;
-# - say what a slow or absent-minded supervisor does to what is learnt;
+# - say what it costs if a supervisor is slow, or looks away;
 # - measure doubt in three ways, and say how good a doubt is;
 # - set a threshold by what you can afford;
 # - show states in which five policies agree, and are all wrong;
@@ -398,6 +398,9 @@ show(
 # 5. Update the policy.
 #
 # Steps 4 and 5 are those of notebook 7. Steps 1 to 3 are yours. Our expert may also let go again before the end, and come back: a gate says at every step who drives.
+#
+# The lecture has two words for what changes here. Cloning is **offline**: it uses a given data set and nothing else. DAgger and its human-gated sibling are **online**: the learnt policy itself makes new data. That
+# can be unsafe, and it costs an expert's time again and again.
 
 # %% [markdown] question="human_gated_rollout" points=[2, 1, 4, 3, 3, 1, 2, 2, 2]
 # ### Question 8.2 · Whoever sees it takes over
@@ -413,9 +416,9 @@ show(
 # - All episodes run as one batch. Where the expert is engaged, the expert's action is taken, elsewhere the policy's. Look once at every step: gate,
 #   policy and expert see the same observations.
 # - Keep **what the expert did while engaged**, as long as the episode runs: the observation and the action. Keep nothing else.
-# - Ask the expert only at steps at which the gate has engaged somebody, and about no observation twice: asked again, a person says something else. You may ask about the whole batch then.
+# - Ask the expert only at steps at which it is engaged in some episode, and about no observation twice: asked again, a person says something else. At such a step you may ask about the whole batch.
 # - Draw everything from `generator`, and hand it on to `env`: one seed, one result.
-# - Return two tensors, observations `(kept, observation_dim)` and actions `(kept, action_dim)`, in any order of rows, but in the same. Where the expert
+# - Return two tensors, observations `(kept, observation_dim)` and actions `(kept, action_dim)`. Their rows may come in any order, but the same in both. Where the expert
 #   never engaged, they are `(0, observation_dim)` and `(0, action_dim)`.
 
 
@@ -1480,7 +1483,7 @@ def human_gated_rollout__in_one_table(env, policy, expert, gate, generator, epis
 # a *reaction time* later, and lets go when the vehicle is back near the middle. It can also *look away* now and then. While it looks away it sees nothing.
 #
 # The track and its driver are those of notebook 7, and so is the first lesson: one drive of two laps, 167 labels, 16.7 seconds of a person's time. The lane is 20 cm wide, and the vehicle covers 10 cm in every step
-# of a tenth of a second. We train three policies with three seeds, and put a supervisor beside each.
+# of a tenth of a second. We train three policies, each with a seed and a drive of its own, and put a supervisor beside each.
 
 
 # %%
@@ -1593,16 +1596,16 @@ show(
 
 # %% [markdown]
 # This is the lecture's minus: *can be hard to catch mistakes quickly in some application domains*. Who reacts at once prevents two crashes of three here, and about half of them over ten seeds. Who needs a tenth of a second prevents fewer, and from two
-# tenths on the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm.
+# tenths on the supervisor might as well stay at home. In this lane the way from half way out to the edge is 5 cm. Who reacts at once but looks away now and then prevents fewer crashes, too.
 #
 # Even the quickest supervisor loses every fourth or third drive. Why? They look at *where* the vehicle is. A vehicle can be near the middle and
 # point outwards, and by the time that it shows it is too late. Keep this in mind for later.
 #
 # ## What is learnt from it
 #
-# Crashes are one thing. What matters to the policy is the data. Three ways to teach, five rounds of training, all beginning with the same single drive:
+# Crashes are one thing. What matters to the policy is the data. Three ways to teach. All begin with the same single drive, and four rounds follow. In each of them
 #
-# - **DAgger** lets the policy drive twelve times, and the expert labels 105 of the states, drawn at random: 10.5 seconds of labels a round;
+# - **DAgger** lets the policy drive twelve times, and the expert labels 105 of the states, drawn at random: 10.5 seconds of labels;
 # - **human-gated** lets it drive six times under the eyes of the supervisor who reacts at once, and keeps all that the supervisor did;
 # - **human-gated, 0.2 s** does the same with a supervisor who takes two tenths of a second.
 #
@@ -1658,9 +1661,9 @@ show(
 
 # %% [markdown]
 # Human gating with quick hands does not fall. Why not? A likely reason: DAgger's first new labels come from the wild places that a bad policy visits, 105 beside the 167 of the road, and what they say is
-# heard on the road too. The supervisor seldom lets it come that far. What is kept begins half-way to the edge and ends near the middle: it is *how to come back*.
+# heard on the road too. The supervisor seldom lets it come that far. What is kept begins half way to the edge and ends near the middle: it is *how to come back*.
 #
-# And the price of slow hands is the other half of the picture. With 0.2 s the same effort teaches far less: at first most drives are lost all the
+# And the price of slow hands is the other half of the picture. With 0.2 s as many drives teach far less: at first most drives are lost all the
 # same, and what the expert does in them is to steer for a moment on the way into the ditch.
 #
 # Be fair to DAgger: in the end it is the best of the three here, and it needs no quick hands at all. Its labels can be given in the evening, at a desk.
@@ -1680,7 +1683,7 @@ cockpit = Cockpit(TRACK, cloned.runs)
 cockpit
 
 # %% [markdown]
-# Supervise six drives or more, and run the next cells. Without drives of yours, they take recorded ones. In those, a script held the mouse, beside five policies that were cloned from four drives.
+# Supervise six drives or more, and run the next cells. Without drives of yours, they take recorded ones. In those a script held the mouse, and supervised five policies that were cloned from four drives.
 
 
 # %%
@@ -1727,7 +1730,7 @@ cockpit.policies = done.runs
 #
 # If you read the recorded drives, look at the endings first. In three of eight the hand came too late, and did what it could on the way into the ditch. These drives have 24 of the 133 corrections, and that is enough to make the
 # policies *worse* than before. Without them the policies are about as good as before, some better, some worse: a few seconds of help are not much.
-# An expert who labels is always right. Hands on a wheel are not, and how a drive ended tells.
+# An expert who labels is always right. Hands on a wheel are not, and the end of a drive shows it.
 #
 # ## Could you automatically detect when intervention is needed?
 #
@@ -1737,7 +1740,7 @@ cockpit.policies = done.runs
 #   makes up something of its own.
 # - **Novelty.** Measure how far what it sees is from anything in the training data: the distance to the nearest observation, in normalised units.
 #
-# The first needs no distance between observations, only between actions, and there the unit is one that we know.
+# The first needs no distance between observations, only between actions, and there the unit is one that we know. It is what the cockpit's doubt meter shows, for its three policies.
 
 # %% [markdown] question="ensemble_disagreement" points=[1, 1, 2, 1, 1]
 # ### Question 8.3 · Disagreement
@@ -2011,7 +2014,8 @@ def ensemble_disagreement__by_running_means(policies, observations):
 
 
 # %% [markdown]
-# On our track, each data set now trains three policies. The first of the three drives, and the others only say what they would do. How do they agree in the last two seconds before a crash? And how far is it to the edge then?
+# On our track, each data set now trains three policies. The first of the three drives, and the others only say what they would do. How far do they agree in the last two seconds before a crash? And where is the vehicle then? The
+# second panel shows what our supervisor looks at, its *way to the edge*: 0 is the middle of the lane, 1 is the edge.
 
 # %%
 MEMBERS = 3
@@ -2754,9 +2758,9 @@ for budget in (0.1, 0.2):
         print(f"{name:16}: {crashed:3.0f} % crash, {by_hand:3.0f} % of the steps by hand")
 
 # %% [markdown]
-# The gate by disagreement saves most drives with a tenth of the steps by hand, and nearly all with a fifth. The eye on the edge saves fewer, with more steps by hand. Novelty does at least as well as disagreement here. And no person had to watch.
+# On a budget of a tenth of the steps the gate by disagreement prevents most crashes. On a budget of a fifth nearly every drive arrives. The eye on the edge prevents fewer crashes, with more steps by hand. Novelty does at least as well as disagreement here. And no person had to watch.
 #
-# The experts' share is not the budget: a drive that would have ended goes on, and has steps of both kinds.
+# The expert's share is not the budget: a drive that would have ended goes on, and has steps of both kinds.
 #
 # ## The price of a lesson
 #
@@ -2812,20 +2816,21 @@ print(
 )
 
 # %% [markdown]
-# Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. In the end DAgger catches up: random states of the policy's own drives also cover what no alarm has pointed at.
+# Gating by disagreement rises soonest: its lessons begin where the policy does not know what to do, early enough to be of use. It does not fall either. (The table asks for a mean of 80 %. A curve that stays a hair below it has to
+# wait for its next round, so look at the picture too.) In the end DAgger catches up: random states of the policy's own drives also cover what no alarm has pointed at.
 #
 # Whose seconds are these? For DAgger, they are seconds of labels; nobody drives, and nobody is in a hurry. For the human gate, the hands are on the wheel for less than half of the time, and the eyes are on the road for all of it: the last
-# line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. No
-# person who is called out of a book does. (A stretch goal below gives them time.)
+# line counts both. The automatic gate needs hands when it calls, and no eyes. But it needs somebody *at hand*, and here that somebody is at once awake, sees the road, and does the right thing. Nobody
+# who is called away from a book does. (A stretch goal below gives them time.)
 
 # %% [markdown] question="detect_intervention" points=[]
 # ### Question 8.6 · Could you automatically detect when intervention is needed?
 #
-# It is the lecture's question. Answer it with your measurements: what do disagreement and novelty detect, how do you know, and what does your threshold depend on? Name one thing that a good AUROC does *not* promise.
+# Answer the lecture's question with your measurements: what do disagreement and novelty detect, how do you know, and what does your threshold depend on? Name one thing that a good AUROC does *not* promise.
 
 # %% [markdown] tags=["solution"]
 # On the track, yes. Both measure how unlike the training data a situation is, and there the policy crashes because it has drifted to states that nobody has demonstrated: the cause of the crash is what is measured. A step before a
-# crash has the higher doubt in more than nine of ten pairs, and with a tenth of the steps by hand the gate prevents most crashes. The distance to the edge, which a person watches, is far worse, since it shows late.
+# crash has the higher doubt in more than nine of ten pairs, and on a budget of a tenth of the steps the gate prevents most crashes. The distance to the edge, which a person watches, is far worse, since it shows late.
 #
 # The threshold is a price, not a property of the doubt. It depends on how often the policy of *today* is in trouble, so it has to be fitted again when the policy, the road or the sensor changes. With a bad policy a tenth of the
 # steps is not enough.
@@ -2936,7 +2941,7 @@ show(
 # %% [markdown] question="sure_and_wrong" points=[]
 # ### Question 8.7 · Sure and wrong
 #
-# A delivery robot learns from ten people who all cross the street at the same place. There is a school there, and it was holidays. Five policies are trained, and a gate by disagreement calls a person with a budget of 5 % of the steps. School begins. In which of these situations will the gate
+# A delivery robot learns from ten people who all cross the street at the same place. There is a school there, and it was the holidays. Five policies are trained, and a gate by disagreement calls a person with a budget of 5 % of the steps. School begins. In which of these situations will the gate
 # call, and why? (a) The street is full of children. (b) There is a barrier where everybody used to cross. (c) The kerb has been lowered at a better place, and the robot still uses the old one. Which of them would you try to find in another way, and how?
 
 # %% [markdown] tags=["solution"]
@@ -2965,7 +2970,7 @@ recorder = Recorder()
 recorder
 
 # %% [markdown]
-# Before you train anything on data, look at it. Drives that others recorded stand in while there are fewer than twenty of yours: twenty in each interface, by a script that holds the mouse, rests a moment before it starts, shakes, and gives up now and then.
+# Before you train anything on data, look at them. While there are fewer than twenty drives of yours, recorded ones stand in: twenty in each interface, by a script that holds the mouse, rests a moment before it starts, shakes, and gives up now and then.
 
 
 # %%
@@ -3016,10 +3021,10 @@ show(
 # Three traces of people, or of what drives like one:
 #
 # - **Idle frames.** Every drive begins with a while in which nothing happens. To the policy that is a demonstration too: *in this state, stand still*. The state is the start, where every drive of its own begins.
-# - **Latency.** From afar the idle time is longer by the delay, and the whole drive takes longer: who acts on what was has to be careful. And each command belongs to what was seen 0.3 s earlier, while the data puts it beside what was seen at the same step.
+# - **Latency.** From afar the idle time is longer by the delay, and the whole drive takes longer: who acts on what was has to be careful. And each command belongs to what was seen 0.3 s earlier, while the data put it beside what was seen at the same step.
 # - **Early stops.** A drive that was given up half-way teaches that it ends there. Here we know, since each drive has kept its ending.
 #
-# And a fourth, which no list names: the leader's speeds shake. Nothing holds its hand.
+# And a fourth, which no list names: the leader's speeds shake. Nothing steadies the hand.
 #
 # What to do about it? Cut the idle frames off, but not those at which standing still is the task. Shift the actions by the latency, if it is known. Delete what went wrong, if it went wrong by mistake. The next cell does the first and the last.
 
@@ -3042,10 +3047,10 @@ def tidy(drives):
 
 
 # %% [markdown]
-# ## Does your data teach?
+# ## Do your data teach?
 #
-# Now train on it. At 30 steps per second a single action is a thirtieth of a second, and a policy that decides at every step trembles itself to one side, as small differences grow. (Notebook 6: *predict* and *play* chunks.) So let the policies
-# predict 32 actions, about a second, and play them. You never drove into the obstacle. Will regression? Will a mixture?
+# Now train on them. At 30 steps per second a single action is a thirtieth of a second. A policy that decides at every step would tremble its way to one side, as small differences grow: notebook 1 called that luck. So let the policies predict chunks of
+# 32 actions, about a second, and play them to the end. You never drove into the obstacle. Will regression? Will a mixture?
 
 
 # %%
@@ -3090,7 +3095,7 @@ show(
 #
 # What stands between is the **embodiment gap**: a difference in *appearance*, and a difference in *physical capabilities and degrees of freedom*. A video shows neither torques nor commands. It shows something like states, of another body.
 #
-# The lecture's example is *SFV* (Peng, Kanazawa, Malik, Abbeel, Levine, 2018). It does not imitate the video's actions, there are none. It estimates the poses of the person in each frame, smooths them into a motion that could be a body's, and then lets a simulated character *practise*: reinforcement learning, with a reward for being near that
+# The lecture's example is *SFV* (Peng, Kanazawa, Malik, Abbeel, Levine, 2018). It does not imitate the video's actions: there are none. It estimates the poses of the person in each frame, smooths them into a motion that could be a body's, and then lets a simulated character *practise*: reinforcement learning, with a reward for being near that
 # motion. The video guides exploration. How the muscles do it, the character finds out by itself.
 
 # %% [markdown] question="embodiment_gap" points=[]
@@ -3109,15 +3114,16 @@ show(
 # %% [markdown]
 # ## What you have seen
 #
-# - A gated drive keeps what the expert did while driving. Its data begins where the policy was about to fail, and shows the way back.
+# - A gated drive keeps what the expert did while driving. Its data begin where the policy was about to fail, and show the way back.
 # - A supervisor has to be quick, and has to watch. In a narrow lane two tenths of a second are too long.
-# - With quick hands there is no fall after the first round, as DAgger has one. With slow hands there is little to learn.
+# - With quick hands there is no fall in the first round, such as DAgger's. With slow hands there is little to learn.
 # - Disagreement and novelty see trouble before the eye does, as long as the trouble is that something is new.
 # - A threshold is a price. Two thresholds keep the wheel from changing hands at every step.
-# - Policies can be sure and wrong where the data contradicts itself, and where all of it is wrong. No doubt about novelty shows that.
+# - Policies can be sure and wrong where the data contradict each other, and where all of them are wrong. Neither disagreement nor novelty shows that.
 # - Hands leave traces in the data: idle frames, latency, early stops. Look before you train.
 #
-# The lecture sums up: interventions are *a possible path to reliable performance*, more data-efficient than offline cloning, and need no reward. They *may need impractically large amounts of data*, and give *no framework for improving on one's own*. That is where reinforcement learning begins.
+# The lecture sums up. Offline cloning is simple, and needs no data from the policy. Online interventions are *a possible path to reliable performance*, and more data-efficient. Neither needs a reward. But both *may need impractically large* amounts of data, and neither lets a policy improve on its own, by practising. That is
+# where reinforcement learning begins.
 
 # %% [markdown] stretch="a_call_takes_time"
 # ### Stretch goal · A call takes time
@@ -3147,9 +3153,10 @@ for reaction_steps in (0, 2, 4, 8):
 # %% [markdown]
 # ## References
 #
-# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
+# - Stanford CS 224R, *Deep reinforcement learning*, lecture on imitation learning. The five steps, the three ways to collect, and two of the questions are the lecture's.
+# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning*, AISTATS 2011, arXiv:1011.0686. DAgger.
 # - Kelly et al., *HG-DAgger: interactive imitation learning with human experts*, ICRA 2019, arXiv:1810.02890.
-# - Menda, Driggs-Campbell and Kochenderfer, *EnsembleDAgger: a Bayesian approach to safe imitation learning*, IROS 2019, arXiv:1807.08364.
-# - Hoque et al., *ThriftyDAgger: budget-aware novelty and risk gating for interactive imitation learning*, CoRL 2021, arXiv:2109.08273.
+# - Menda, Driggs-Campbell and Kochenderfer, *EnsembleDAgger: a Bayesian approach to safe imitation learning*, IROS 2019, arXiv:1807.08364. Disagreement as a gate.
+# - Hoque et al., *ThriftyDAgger: budget-aware novelty and risk gating for interactive imitation learning*, CoRL 2021, arXiv:2109.08273. Thresholds that follow from a budget.
 # - Hanley and McNeil, *The meaning and use of the area under a receiver operating characteristic (ROC) curve*, Radiology 143, 1982.
 # - Peng et al., *SFV: reinforcement learning of physical skills from videos*, SIGGRAPH Asia 2018, arXiv:1810.03599.

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # 9 · Capstone: Push-T
 #
-# Eight notebooks long, the road, the obstacle and the experts were made by this course. They were made so that one effect at a time could be seen. A fair question is what is left of all this when
+# For eight notebooks, the road, the obstacle and the experts were made by this course. They were made so that one effect at a time could be seen. A fair question is what is left of all this when
 # somebody else sets the task.
 #
 # So here is one that nobody here wrote: **Push-T**, from the Diffusion Policy paper (Chi and others, 2023), as it comes in the package `gym-pusht`. A round finger pushes a T over a table, until
@@ -30,7 +30,8 @@
 # - measure whether a policy keeps its demonstrator's variety;
 # - read other people's numbers, and say which of them may stand beside yours.
 #
-# You need notebooks 1 (intervals, the mean of two drivers), 5 (flow matching) and 6 (chunks). The experiments take about two minutes on a laptop. They need packages that the other notebooks do not:
+# You need notebooks 1 (intervals, the mean of two drivers), 5 (flow matching) and 6 (chunks). Notebook 7 helps, and the stretch goal needs it. The experiments take about two minutes on a laptop. They need
+# Python 3.11 to 3.13, and packages that the other notebooks do not:
 #
 # ```bash
 # python3 course.py setup --capstone
@@ -87,8 +88,8 @@ def seeded(seed):
 #
 # | | |
 # |---|---|
-# | observation | agent $x$, $y$; the T's $x$, $y$; the T's angle. Pixels on a table of 512 × 512 ($y$ points down), and radians in $[0, 2\pi)$ |
-# | action | $(x, y)$: the **target position** of the agent, in pixels. A PD controller takes it there, as fast as it can: acceleration $100 \, (a - x) - 20 \, \dot x$ |
+# | observation | $x$, $y$ of the agent, which is the round finger; $x$, $y$ of the T; the T's angle. Pixels on a table of 512 × 512 ($y$ points down), and radians in $[0, 2\pi)$ |
+# | action | $(x, y)$: the **target position** of the agent, in pixels. A PD controller takes it there: its acceleration is 100 times the way that is left, minus 20 times its velocity |
 # | time | ten actions a second, a hundred steps of physics |
 # | coverage | the share of the goal's area that the T covers |
 # | success | coverage above 95 % at some moment within 300 steps, that is, 30 s; then the episode ends |
@@ -124,8 +125,8 @@ film(
 # %% [markdown]
 # ## The demonstrations
 #
-# The planner solved 500 starts twice. Once it preferred to push from the *left* of the T (hold it like the letter, its stem towards you), and once from the *right*. Where the other side is much better
-# it gives way. So the data have **two styles**, as the road of notebook 1 had two drivers; and as people have many.
+# The planner was given each of 500 starts twice, and its successes were kept. Once it preferred to push from the *left* of the T (hold it like the letter, its stem towards you), and once from the *right*.
+# Where the other side is much better it gives way. So the data have **two styles**, as the road of notebook 1 had two drivers; and as people have many.
 #
 # `assets/pusht/README.md` is the data's card: how it was made, under which licence, from which seeds, what is known to be wrong with it. Read it before you train on anything. Then check it.
 
@@ -720,10 +721,10 @@ show(
 )
 
 # %% [markdown]
-# For the T it is one smooth turn. In the first coordinate it is the longest way there is, with a cliff that a smooth network has to learn. In the second nothing happens at all. Two numbers for one angle are
-# the cheapest improvement of this notebook.
+# For the T it is one smooth turn. Told as an angle it is the longest way there is, with a cliff that a smooth network has to learn. Told as cosine and sine it is smooth as well. Two numbers for one angle are
+# the cheapest remedy of this notebook.
 #
-# The library does three more things of that kind (`imitation_lab.pusht.encoding`): it tells where the agent is *as the T sees it*, where the T's eight corners are *as the agent sees them*, and what the T still
+# The library does three more things of that kind (`imitation_lab.pusht.encoding`): it tells where the agent is *as the T sees it*, where the T's eight corners are *as the agent sees them*, and how far the T still
 # has to go. All of it is arithmetic on the five numbers. Nothing is measured that was not there.
 #
 # ### Where to, from here
@@ -739,7 +740,7 @@ show(
 # - `observations` is `(time, 5)`: the first two numbers are where the agent was. `actions` is `(time, 2)`: the target that it was sent to at this step, on the table.
 # - Return a tensor `(time, prediction_horizon, 2)` of `float32`: at every step the targets of the chunk that starts there, **as seen from where the agent was at that step**.
 # - All targets of one chunk are seen from the same place: when the chunk is played, this place is all that is known of the agent.
-# - Past the episode's end the last target repeats, the place on the table.
+# - Past the episode's end the last target repeats: the same place on the table, not the same way to it.
 
 
 # %% tags=["solution"]
@@ -1065,8 +1066,8 @@ show(
 )
 
 # %% [markdown]
-# In the middle panel the far targets, when the finger walks around the T, take nearly all of the range, and the near ones, which decide, are a spike. A loss counts errors in these units. So the last step *enlarges* what is near:
-# $\operatorname{asinh}(d / 8)$ is linear up to about eight pixels and logarithmic beyond. A hundred pixels and a hundred and one are alike; one pixel and two are not.
+# In the middle panel the far targets, when the finger walks around the T, take nearly all of the range, and the near ones, which decide, are a spike. A loss counts errors in these units. So the last step *enlarges* what is near.
+# For a target $d$ pixels away, $\operatorname{asinh}(d / 8)$ is linear up to about eight pixels and logarithmic beyond. A hundred pixels and a hundred and one are alike; one pixel and two are not.
 #
 # Nobody would call this an algorithm. When you train a policy of your own, take it out (`enlarge` in `imitation_lab/pusht/encoding.py`) and see what it was worth.
 #
@@ -1103,7 +1104,7 @@ judged = {kind: [judge(own) for own in policies[kind]] for kind in KINDS}
 #
 # Their numbers differ. But forty starts are few, and some starts are harder than others. Is a difference of a few per cent one of the policies, or one of the starts that we happened to draw?
 #
-# For a success rate you have Wilson's interval. A mean coverage is no success rate: most episodes have 0.95 and the rest have anything. No formula fits. The **bootstrap** asks in another way: *what if we had drawn other
+# For a success rate you have Wilson's interval. A mean coverage is no success rate: many episodes end just above 0.95, and the rest anywhere. Wilson's formula does not fit. The **bootstrap** asks in another way: *what if we had drawn other
 # starts?* We have no others. But we can draw from those that we have, with replacement, again and again, and look how much the answer varies.
 #
 # And now the point. To compare two policies, keep the **pairs**: a hard start is hard for both, so in their difference it cancels.
@@ -1655,7 +1656,7 @@ print(
 )
 
 # %% [markdown] question="coverage_or_success" points=[]
-# ### Question 9.6 · Which number?
+# ### Question 9.4 · Which number?
 #
 # By largest coverage the mixture is next to flow, by success it is far behind. Which number would you put first in a report, and what does each of them hide? What would a number have to tell you
 # if the T were a tray of glasses?
@@ -1702,7 +1703,7 @@ for kind in ("flow", "regression"):
 # ## Looking and thinking
 #
 # Notebook 6 asked how much of a chunk one should play. On this task the contact decides. Guess: is it better to look at every step, or to carry a push through? And notebook 5 asked how many Euler steps a sample needs.
-# Fewer steps are quicker. A robot that has to decide ten times a second has 100 ms; but one that has a hundred joints and a camera may well care.
+# Fewer steps are quicker. Here a decision may take 100 ms, which is a lot for a small network. A robot that decides more often, by a large network that sees pictures, has to count them.
 #
 # The same three flow policies, played in other ways, from the 200 recorded starts. The time of one decision is measured here and now, for one robot (batch 1).
 
@@ -1820,7 +1821,7 @@ for name, shown in {"as it was": as_it_was, "with a lie": lie}.items():
 # This is covariate shift again, notebook 7's. The old positions in the demonstrations are the planner's; those that the policy sees are its own.
 
 # %% [markdown] question="two_frames_hurt" points=[]
-# ### Question 9.7 · More to see
+# ### Question 9.5 · More to see
 #
 # A colleague says: "Diffusion Policy stacks two observations as well, and it works. So there must be a bug in your code." Name two things that differ there which make copying less tempting or less harmful. Then name an
 # experiment with *our* data that would show whether copying is what hurts, and one remedy.
@@ -1844,7 +1845,7 @@ for name, shown in {"as it was": as_it_was, "with a lie": lie}.items():
 # So try from the same start again and again, and count sides. A number for it is the entropy.
 
 # %% [markdown] question="mode_entropy" points=[1, 2, 3, 2]
-# ### Question 9.4 · How undecided?
+# ### Question 9.6 · How undecided?
 #
 # Write `mode_entropy(pushed_left)`.
 #
@@ -2152,8 +2153,8 @@ show(
 # Regression has one answer for a start: zero bits, by construction. The others keep both sides from some of the starts only, and far less than one bit on average. The class of policies *can* represent two sides, notebook 5 has shown that. So what
 # happens to them?
 #
-# Is it the tossing of a new coin at every step, as at the fork of notebook 6? The last row is the same network, which plays its chunks to the end and decides four times less often. It keeps no less, and not much more. So that is not the main reason. Another one is in the data: from neighbouring starts both styles often
-# push from one and the same side, and a network is smooth. It has seen no start twice but in two episodes.
+# Is it the tossing of a new coin at every step, as at the fork of notebook 6? The last row is the same network: it plays its chunks to the end, and so decides a quarter as often. It keeps no less, and not much more. So that is not the main reason. A likelier one is in the data. The network has seen each start in two
+# episodes only, and it is smooth. From neighbouring starts both styles often push from one and the same side.
 #
 # ## Neighbours
 #
@@ -2175,7 +2176,7 @@ for kind, own in record.items():
     print(f"{kind:10}: largest coverage {own.mean():.3f}, largest reward {reward:.3f}")
 
 # %% [markdown] question="what_may_be_compared" points=[]
-# ### Question 9.8 · What may be compared?
+# ### Question 9.7 · What may be compared?
 #
 # A student writes: "Our flow policy reaches a success of more than 80 %. LeRobot's diffusion policy has 65.4 %. So flow matching is better than diffusion." What is wrong with it? Name at least four differences, and say for
 # each in which direction it probably works. Which comparison in this notebook *does* say something about flow and diffusion?
@@ -2203,7 +2204,7 @@ for kind, own in record.items():
 # No formula makes one number of them.
 
 # %% [markdown] question="unbeaten" points=[2, 3, 3]
-# ### Question 9.5 · Who is beaten?
+# ### Question 9.8 · Who is beaten?
 #
 # One policy succeeds most often. Another keeps both sides. A third needed the expert for ten minutes only. Which is the best?
 # There is no answer without a price for each. What can be said without one: a policy is **beaten** by another that is at least as good on every axis, and better on at
@@ -2503,11 +2504,11 @@ if TRAIN:
     print(f"largest coverage {judge(mine).coverage.mean():.3f}, success {judge(mine).success}")
 
 # %% [markdown]
-# Hand in `my_policy.safetensors`. Such a file holds numbers and a few words, and nothing that runs: whoever evaluates a stranger's policy should never unpickle it. The seconds of expert's work stand in it as `train_policy` counted them.
-# To see how you do, on starts that nobody has seen before:
+# If your instructor wants the policy, put `my_policy.safetensors` into the zip that the last cell packs, beside the notebook. Such a file holds numbers and a few words, and nothing that runs: whoever evaluates a stranger's policy should never unpickle it.
+# The seconds of the expert's work stand in it as `train_policy` counted them. To see how you do on starts that nobody has seen before, say in a terminal, in the course's folder (on Windows, `.venv\Scripts\python`):
 #
 # ```bash
-# python -m imitation_lab leaderboard my_policy.safetensors
+# .venv/bin/python -m imitation_lab leaderboard notebooks/my_policy.safetensors
 # ```
 #
 # It prints the seed of its starts at the end, so that others can check. Your instructor uses the same command, with the files of the whole class and one secret seed.
@@ -2522,7 +2523,7 @@ if TRAIN:
 # - Success does not tell whether variety is left. Count it.
 # - Numbers of others are comparable where everything but one thing is the same. That is nearly never.
 #
-# The lecture asked at its beginning what a policy trained with the squared error would do. By now you have seen it do that on a road, at a fork, on a racetrack, and on a table that somebody else made.
+# The lecture asked at its beginning what a policy trained with the squared error would do. By now you have seen it do that at a fork, on a racetrack, and on a table that somebody else made.
 
 # %% [markdown] stretch="ask_the_planner"
 # ### Stretch goal · Ask the planner
@@ -2572,11 +2573,11 @@ if ASK_THE_PLANNER:
 # ## References
 #
 # - Chi et al., *Diffusion policy: visuomotor policy learning via action diffusion*, RSS 2023, arXiv:2303.04137.
-# - Florence et al., *Implicit behavioral cloning*, CoRL 2021, arXiv:2109.00137. (Where the task of pushing a T comes from.)
+# - Florence et al., *Implicit behavioral cloning*, CoRL 2021, arXiv:2109.00137. (The pushing tasks that Push-T was adapted from.)
 # - Lee et al., *Behavior generation with latent actions* (VQ-BeT), ICML 2024, arXiv:2403.03181.
 # - de Haan, Jayaraman and Levine, *Causal confusion in imitation learning*, NeurIPS 2019, arXiv:1905.11979.
 # - Wen et al., *Fighting copycat agents in behavioral cloning from observation histories*, NeurIPS 2020, arXiv:2010.14876.
-# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning* (DAgger), AISTATS 2011, arXiv:1011.0686.
+# - Ross, Gordon and Bagnell, *A reduction of imitation learning and structured prediction to no-regret online learning*, AISTATS 2011, arXiv:1011.0686. DAgger.
 # - Efron and Tibshirani, *An introduction to the bootstrap*, Chapman and Hall, 1993.
 # - Agarwal et al., *Deep reinforcement learning at the edge of the statistical precipice*, NeurIPS 2021, arXiv:2108.13264.
 # - `gym-pusht`: https://github.com/huggingface/gym-pusht. LeRobot's model card: https://huggingface.co/lerobot/diffusion_pusht.

@@ -32,7 +32,7 @@ def plot_bins(
     return axes
 
 
-def plot_gaussian(axes: Axes, mean: float, std: float) -> Axes:
+def plot_gaussian(axes: Axes, mean: float | Tensor, std: float | Tensor) -> Axes:
     """Draw the density of a single Gaussian."""
     actions, look = torch.linspace(-LIMIT, LIMIT, 601), POLICY_LOOKS["gaussian"]
     density = torch.distributions.Normal(mean, std).log_prob(actions).exp()
