@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-
-from scipy.stats import binomtest
+from math import sqrt
+from statistics import NormalDist
 
 from imitation_lab.rollout import Rollouts, rollout
 from imitation_lab.types import Actor, Generator, Task
@@ -36,9 +36,12 @@ class SuccessRate:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval for the true rate (Wilson, JASA 22, 1927)."""
-        test = binomtest(self.successes, self.trials)
-        interval = test.proportion_ci(self.confidence, method="wilson")
-        return float(interval.low), float(interval.high)
+        z = NormalDist().inv_cdf((1 + self.confidence) / 2)
+        spread = self.rate * (1 - self.rate) / self.trials + (z / (2 * self.trials)) ** 2
+        middle, half = self.rate + z**2 / (2 * self.trials), z * sqrt(spread)
+        scale = 1 + z**2 / self.trials
+        low, high = (middle - half) / scale, (middle + half) / scale
+        return (low if self.successes else 0.0), (high if self.successes < self.trials else 1.0)
 
     def __add__(self, other: "SuccessRate") -> "SuccessRate":
         return SuccessRate(

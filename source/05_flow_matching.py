@@ -4219,7 +4219,6 @@ flow
 # the two corners, in metres per second.
 
 # %%
-from scipy.optimize import linear_sum_assignment
 from torch.func import jacrev
 
 from imitation_lab.plots.planes import plot_table
@@ -4520,6 +4519,8 @@ show(
 # %% tags=["solution"]
 def nearest_pairs(noise, actions):
     """Return the actions in the order that makes the lines from the noise shortest in total."""
+    from scipy.optimize import linear_sum_assignment
+
     # BEGIN SOLUTION
     _, order = linear_sum_assignment(torch.cdist(noise, actions).square())
     return actions[order]

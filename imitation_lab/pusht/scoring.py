@@ -1,11 +1,11 @@
 """How good is a Push-T policy? Three numbers, on starts that it was not made for."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import entropy
 from torch import Tensor
 
 from imitation_lab.evaluation import SuccessRate
@@ -160,8 +160,14 @@ def mean_entropy(sides: Sequence[Sequence[str]]) -> float:
         sides: For each start ``"left"``, ``"right"`` or ``""`` per attempt.
     """
     counts = [[attempts.count("left"), attempts.count("right")] for attempts in sides]
-    bits = [float(entropy(pair, base=2)) if any(pair) else 0.0 for pair in counts]
+    bits = [_entropy(pair) if any(pair) else 0.0 for pair in counts]
     return sum(bits) / len(bits) if bits else 0.0
+
+
+def _entropy(counts: Sequence[int]) -> float:
+    """Return the entropy in bits of shares that are as large as the counts."""
+    shares = torch.tensor(counts, dtype=torch.float64) / sum(counts)
+    return float(torch.special.entr(shares).sum()) / math.log(2)
 
 
 @dataclass

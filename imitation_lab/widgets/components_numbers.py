@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.special import logsumexp
 
 from imitation_lab.widgets.mixtures import Mixture1D
 from imitation_lab.widgets.words import fixed, plain, signed
@@ -146,11 +145,11 @@ def summary(components: np.ndarray, data: str, sigma_floor: float) -> Components
     """
     actions = data_actions(data)
     logits, means, log_stds = components.T
-    log_weights = logits - logsumexp(logits)
+    log_weights = logits - np.logaddexp.reduce(logits)
     log_stds = np.maximum(log_stds, math.log(sigma_floor))
     scores = (actions[:, None] - means) * np.exp(-log_stds)
     joint = log_weights - 0.5 * scores**2 - log_stds - 0.5 * math.log(2 * math.pi)
-    log_density = logsumexp(joint, axis=1)
+    log_density = np.logaddexp.reduce(joint, axis=1)
     shares = np.exp(joint - log_density[:, None])  # (actions, components)
     weights, held = np.exp(log_weights), shares.mean(0)
     truth = math.inf if data == "idle zeros" else np.log(TRUTHS[data].density(actions)).mean()

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
+import torch
 
 
 def gaussian_density(x: Any, mean: Any, std: Any) -> Any:
@@ -15,4 +15,10 @@ def gaussian_density(x: Any, mean: Any, std: Any) -> Any:
 def gaussian_share(low: Any, high: Any, mean: Any, std: Any) -> Any:
     """Return the share of a Gaussian that lies between two numbers, or between those of two arrays."""
     scale = std * math.sqrt(2)
-    return 0.5 * (erf((high - mean) / scale) - erf((low - mean) / scale))
+    return 0.5 * (_erf((high - mean) / scale) - _erf((low - mean) / scale))
+
+
+def _erf(x: Any) -> Any:
+    """Return the error function at a number or an array. NumPy has none, and SciPy's takes long to load."""
+    values = torch.special.erf(torch.as_tensor(x, dtype=torch.float64)).numpy()
+    return values if values.ndim else float(values)
