@@ -3,13 +3,12 @@
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain, zip_longest
+from itertools import accumulate, zip_longest
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.training.cloning import check_dimensions, fit_normalizers, training_data
@@ -20,6 +19,7 @@ from imitation_lab.training.settings import (
     TrainingSettings,
     best_device,
 )
+from imitation_lab.training.stacked import Stack
 from imitation_lab.types import Generator, Policy
 
 Batch = tuple[Tensor, Tensor]
@@ -136,19 +136,6 @@ class _Batches:
         return observations[self._starts + chosen], chunks[self._starts + chosen]
 
 
-class _Loss(nn.Module):
-    """A policy's loss as a module's forward, which is what ``functional_call`` calls."""
-
-    def __init__(self, policy: Policy) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(
-        self, observations: Tensor, chunks: Tensor, generator: Generator
-    ) -> Float[Tensor, ""]:
-        return self.policy.loss(observations, chunks, generator)
-
-
 class _Together(NamedTuple):
     """Policies that are trained together.
 
@@ -188,23 +175,15 @@ def _vectorised(policies: Sequence[Policy], batch: Batch, description: str) -> _
 
 
 def _all_at_once(policies: Sequence[Policy]) -> _Together:
-    modules = [_Loss(policy) for policy in policies]
-    parameters, buffers = stack_module_state(modules)
+    stack = Stack(policies)
 
     def losses(batch: Batch, generator: Generator) -> Tensor:
-        def loss(parameters: dict, buffers: dict, observations: Tensor, chunks: Tensor) -> Tensor:
-            inputs = (observations, chunks, generator)
-            return functional_call(modules[0], (parameters, buffers), inputs)
+        def loss(observations: Tensor, chunks: Tensor) -> Tensor:
+            return policies[0].loss(observations, chunks, generator)
 
-        return vmap(loss, randomness="different")(parameters, buffers, *batch)
+        return stack.map(loss, *batch)
 
-    @torch.no_grad()
-    def hand_back() -> None:
-        for index, module in enumerate(modules):
-            for name, own in chain(module.named_parameters(), module.named_buffers()):
-                own.copy_((parameters | buffers)[name][index])
-
-    return _Together(list(parameters.values()), losses, hand_back)
+    return _Together(list(stack.parameters.values()), losses, stack.hand_back)
 
 
 def _in_turns(policies: Sequence[Policy]) -> _Together:
