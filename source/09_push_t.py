@@ -40,11 +40,13 @@
 # %%
 import math
 import os
+import sys
 from dataclasses import replace
 from time import perf_counter
 
 import torch
 from matplotlib import pyplot as plt
+from tqdm import tqdm
 
 from imitation_lab.networks import count_parameters
 from imitation_lab.plots import POLICY_LOOKS, plot_success_rates, show, use_course_style
@@ -1097,7 +1099,10 @@ def coverage_of(drives):
 policies = {kind: [shipped_policy(kind, seed) for seed in SEEDS] for kind in KINDS}
 for kind, own in policies.items():
     print(f"{kind:10}: {count_parameters(own[0].policy):,} parameters")
-judged = {kind: [judge(own) for own in policies[kind]] for kind in KINDS}
+contest = [(kind, own) for kind in KINDS for own in policies[kind]]
+judged = {kind: [] for kind in KINDS}
+for kind, own in tqdm(contest, "judging", unit=" policies", file=sys.stdout):
+    judged[kind].append(judge(own))
 
 # %% [markdown]
 # All policies pushed from the same starts. Two measures: **success**, covered 95 % or not; and the **largest coverage**, which tells 94 % from 20 %.
