@@ -3,6 +3,7 @@
 #   imitation_lab:
 #     title: 'Capstone: Push-T'
 #     answers: []
+#     packs: [my_policy.safetensors]
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -2509,7 +2510,7 @@ if TRAIN:
     print(f"largest coverage {judge(mine).coverage.mean():.3f}, success {judge(mine).success}")
 
 # %% [markdown]
-# If your instructor wants the policy, put `my_policy.safetensors` into the zip that the last cell packs, beside the notebook. Such a file holds numbers and a few words, and nothing that runs: whoever evaluates a stranger's policy should never unpickle it.
+# The last cell packs `my_policy.safetensors` beside the notebook, for an instructor who wants the policy. Such a file holds numbers and a few words, and nothing that runs: whoever evaluates a stranger's policy should never unpickle it.
 # The seconds of the expert's work stand in it as `train_policy` counted them. To see how you do on starts that nobody has seen before, say in a terminal, in the course's folder (on Windows, `.venv\Scripts\python`):
 #
 # ```bash

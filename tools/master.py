@@ -63,14 +63,17 @@ a zip file, `{name}_<date>.zip`, in the folder of this notebook. Hand in that fi
 
 _CHECK_ALL = "grader.check_all()"
 _EXPORT = """\
-grader.export(pdf=False, force_save=True, ignore_log=True)
+grader.export(pdf=False, force_save=True, ignore_log=True{files})
 look_into_zip("{name}")"""
 _EXPORT_OR_COLAB = """\
 if "google.colab" in sys.modules:
     print("On Colab, hand in the notebook itself: File > Download > Download .ipynb.")
 else:
-    grader.export(pdf=False, force_save=True, ignore_log=True)
+    grader.export(pdf=False, force_save=True, ignore_log=True{files})
     look_into_zip("{name}")"""
+_MADE = """\
+made = [name for name in {packs} if Path(name).exists()]
+"""
 
 
 def make_master(notebook: Notebook) -> NotebookNode:
@@ -99,8 +102,13 @@ def with_machinery(notebook: Notebook) -> Iterator[Cell | Question | Stretch | N
     yield from others
     yield new_markdown_cell(_CLOSING.format(name=notebook.name), metadata=dict(_LOCKED))
     yield new_code_cell(_CHECK_ALL, metadata=dict(_LOCKED))
+    yield new_code_cell(_export(notebook), metadata=dict(_LOCKED))
+
+
+def _export(notebook: Notebook) -> str:
     export = _EXPORT_OR_COLAB if doors.address() else _EXPORT
-    yield new_code_cell(export.format(name=notebook.name), metadata=dict(_LOCKED))
+    made = _MADE.format(packs=json.dumps(notebook.packs)) if notebook.packs else ""
+    return made + export.format(name=notebook.name, files=", files=made" if made else "")
 
 
 def _opening(notebook: Notebook) -> str:

@@ -203,12 +203,14 @@ class Notebook:
         path: The script.
         title: From the script's header.
         answers: Modules of the library that answer this notebook, dotted, without the package's name.
+        packs: Files that a student may have made beside the notebook, and that are handed in with it.
         parts: Cells that students get as they stand, questions, and stretch goals, in order.
     """
 
     path: Path
     title: str
     answers: tuple[str, ...]
+    packs: tuple[str, ...]
     parts: tuple[Cell | Question | Stretch, ...]
 
     @property
@@ -255,20 +257,23 @@ def read_notebook(path: Path) -> Notebook:
         problem = f"the script cannot be read: {fault}."
         remedy = 'Correct the header, write tags as ["public"], and save as UTF-8.'
         raise BuildError(path.name, problem, remedy) from None
-    title, answers = _read_header(path, document.metadata.get("imitation_lab"))
-    return Notebook(path, title, answers, tuple(_group(_read_cells(path, document.cells))))
+    header = _read_header(path, document.metadata.get("imitation_lab"))
+    return Notebook(path, *header, tuple(_group(_read_cells(path, document.cells))))
 
 
-def _read_header(path: Path, header: Any) -> tuple[str, tuple[str, ...]]:
-    if not isinstance(header, dict) or set(header) != {"title", "answers"}:
+def _read_header(path: Path, header: Any) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    if not isinstance(header, dict) or set(header) - {"packs"} != {"title", "answers"}:
         problem = "the header must carry `imitation_lab: {title: ..., answers: [...]}`."
         raise BuildError(path.name, problem, "Write it under `jupyter:`, as the other scripts do.")
-    title, answers = header["title"], header["answers"]
-    modules = isinstance(answers, list) and all(isinstance(module, str) for module in answers)
-    if not isinstance(title, str) or not modules:
-        problem = f"expected a text as title and a list of modules, got {header!r}."
+    title, answers, packs = header["title"], header["answers"], header.get("packs", [])
+    lists = [
+        isinstance(own, list) and all(isinstance(item, str) for item in own)
+        for own in (answers, packs)
+    ]
+    if not isinstance(title, str) or not all(lists):
+        problem = f"expected a text as title, a list of modules, and one of files, got {header!r}."
         raise BuildError(path.name, problem, "Correct the header.")
-    return title, tuple(module.removeprefix("imitation_lab.") for module in answers)
+    return title, tuple(module.removeprefix("imitation_lab.") for module in answers), tuple(packs)
 
 
 def _read_cells(path: Path, documents: list[Any]) -> Iterator[Cell]:

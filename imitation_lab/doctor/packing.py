@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 from imitation_lab.doctor.opening import other_name
 
 IN_WORDS = "an answer in words"
+_ZIP_NAME = "__zip_filename__"  # Otter's note of how the zip was called
 BLANK_WORDS = "_Type your answer here, replacing this text._"
 
 
 class Packed(NamedTuple):
-    """The answers in a notebook: how many there are, and which are still blank."""
+    """The answers in a notebook: how many there are, and which are still blank; files beside it."""
 
     answers: int
     blank: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 def look_into_zip(name: str, folder: Path | None = None) -> None:
@@ -41,7 +43,9 @@ def look_into_zip(name: str, folder: Path | None = None) -> None:
 def _read(path: Path, name: str) -> Packed | None:
     try:
         with zipfile.ZipFile(path) as archive:
-            return count_answers(json.loads(archive.read(f"{name}.ipynb")))
+            packed = count_answers(json.loads(archive.read(f"{name}.ipynb")))
+            others = set(archive.namelist()) - {f"{name}.ipynb", _ZIP_NAME}
+            return packed._replace(files=tuple(sorted(others)))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
@@ -82,6 +86,8 @@ def _is_blank(source: str) -> bool:
 
 def _describe(zip_name: str, packed: Packed, name: str) -> str:
     lines = [f"{zip_name} holds {packed.answers} answers, as the notebook was last saved."]
+    if packed.files:
+        lines += [f"Beside the notebook it holds {', '.join(packed.files)}."]
     if packed.blank:
         lines += [f"Still blank: {_list_names(packed.blank)}."]
     if renamed := other_name(name):

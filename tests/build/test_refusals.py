@@ -123,6 +123,10 @@ ATTRIBUTES = {
     "a header without answers": (changed("#     answers: []\n", ""), "header must carry"),
     "a header that is no YAML": (changed("title: A", "title: [A"), "cannot be read"),
     "answers that are no list": (changed("answers: []", "answers: all"), "list of modules"),
+    "files that are no list": (
+        changed("answers: []", "answers: []\n#     packs: all"),
+        "and one of files",
+    ),
 }
 
 STRETCHES = {

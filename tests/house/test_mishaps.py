@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import otter
 import pytest
 import torch
 from nbformat import NotebookNode
@@ -163,6 +164,27 @@ def test_the_last_cell_tells_of_a_zip_without_the_notebook_and_of_no_zip(folder,
     pack(folder, f"tests/{NAME}/best_constant.py")
     look_into_zip(NAME, folder)
     assert f"does not hold {NAME}.ipynb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_last_cell_packs_a_file_that_was_made_beside_the_notebook(
+    tmp_path, monkeypatch, capsys, there
+):
+    last = NOTEBOOKS[-1]
+    cell = [part.source for part in with_machinery(last) if isinstance(part, NotebookNode)][-1]
+    shutil.copy(ROOT / "notebooks" / f"{last.name}.ipynb", tmp_path)
+    if there:
+        (tmp_path / "my_policy.safetensors").write_bytes(b"numbers")
+    monkeypatch.chdir(tmp_path)
+    checks = tmp_path / "tests"
+    checks.mkdir()
+    grader = otter.Notebook(f"{last.name}.ipynb", tests_dir=str(checks))
+    monkeypatch.setattr("otter.check.notebook.save_notebook", lambda _: True)
+    scope = {"grader": grader, "look_into_zip": look_into_zip, "Path": Path}
+    exec(compile(cell, "last cell", "exec"), scope)
+    said = capsys.readouterr().out
+    assert ("Beside the notebook it holds my_policy.safetensors." in said) == there
+    assert f"{len(last.questions)} answers" in said
 
 
 @pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
