@@ -121,11 +121,10 @@ class Recorder(CourseWidget, front_end="recorder"):
 
     def describe(self) -> str:
         """Return in words what the figure shows."""
-        whose = "Nobody has driven yet: these are recorded drives." if self._borrowed else ""
-        return (
-            f"The {self.task.name} from above, with every drive on it as a line. "
-            f"{whose or self.sentence()}"
-        )
+        drives = self._borrowed
+        whose = "Nobody has driven yet, so recorded drives stand in. " if drives else ""
+        what = drives_sentence(drives, self.task.time_step) if drives else self.sentence()
+        return f"The {self.task.name} from above, with every drive on it as a line. {whose}{what}"
 
     def figure(self) -> Figure:
         """Return the road with all drives on it as a figure: recorded ones, while there are none."""
