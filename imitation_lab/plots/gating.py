@@ -17,11 +17,6 @@ WAYS = [
     Look(OKABE_ITO["reddish_purple"], "^", ":"),
     Look(OKABE_ITO["bluish_green"], "D", "-."),
 ]
-HANDS = {
-    "drag": Look(OKABE_ITO["bluish_green"], "o"),
-    "remote": Look(OKABE_ITO["vermillion"], "s"),
-    "leader": Look(OKABE_ITO["blue"], "^"),
-}
 
 
 def plot_driver(
@@ -204,21 +199,25 @@ def plot_doubt_along(
 def plot_hands(
     axes: Axes, demonstrations: Demonstrations, interface: str, time_step: float
 ) -> Axes:
-    """Draw the speeds that one interface's drivers asked for, over time, and where drives ended.
+    """Draw one interface's drives as rows, the longest on top: the speed asked for, and the ending.
 
     Args:
-        axes: Where to draw.
+        axes: Where to draw. Its only collection maps the speeds to colours.
         demonstrations: Drives on the fork.
         interface: The driver's name in them.
         time_step: Seconds per step.
     """
-    look = HANDS.get(interface, Look(OKABE_ITO["black"], "o"))
-    for trajectory in demonstrations.by_driver(interface).trajectories:
-        speeds = trajectory.actions.norm(dim=1)
-        times = time_step * torch.arange(len(speeds))
-        axes.plot(times, speeds, color=look.color, ls="-", lw=0.8, alpha=0.5)
-        axes.plot(times[-1], speeds[-1], ENDING_MARKS[trajectory.ending], color="k", ms=5, mew=1.5)
-    axes.set(xlabel="time, s", ylabel="speed asked for, m/s", ylim=(-0.05, 1.1), title=interface)
+    drives = sorted(demonstrations.by_driver(interface).trajectories, key=len)
+    speeds = torch.full((len(drives), len(drives[-1])), torch.nan)
+    for row, drive in zip(speeds, drives, strict=True):
+        row[: len(drive)] = drive.actions.norm(dim=1)
+    edges = time_step * torch.arange(speeds.shape[1] + 1)
+    axes.pcolormesh(edges, torch.arange(len(drives) + 1), speeds, vmin=0, vmax=1, cmap="cividis")
+    for row, drive in enumerate(drives):
+        end = time_step * len(drive) + 0.12
+        axes.plot(end, row + 0.5, ENDING_MARKS[drive.ending], color="k", ms=4)
+    axes.grid(visible=False)
+    axes.set(xlabel="time, s", ylabel="drives", yticks=[], title=interface)
     return axes
 
 

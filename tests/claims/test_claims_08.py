@@ -95,6 +95,18 @@ def test_who_reacts_at_once_prevents_about_half_of_the_crashes_and_loses_a_third
 
 
 @pytest.mark.long
+def test_here_who_reacts_at_once_prevents_two_of_three_and_loses_one_drive_in_five(notebook):
+    starts = [notebook.one_drive(seed) for seed in notebook.SEEDS]
+    (done,) = learn_from_corrections(
+        notebook.make_policy, starts, notebook.SETTINGS, notebook.SEEDS
+    )
+    alone = 1 - statistics.mean(own.success.rate for own in done.judge(notebook.TRACK))
+    lost = statistics.mean(notebook.crash_rates(done.policies, 0))
+    assert (alone - lost) / alone == pytest.approx(2 / 3, abs=0.1)
+    assert lost == pytest.approx(1 / 5, abs=0.05)
+
+
+@pytest.mark.long
 def test_who_needs_a_tenth_of_a_second_prevents_few(crashes, alone):
     assert beyond(crashes[1] - crashes[0])
     assert float((alone - crashes[1]).mean()) < 0.2
@@ -248,6 +260,10 @@ def test_the_machine_knows_before_the_eye(areas):
         assert beyond(areas[name] - areas["edge"], 0.1)
 
 
+def test_computers_do_not_always_count_as_we_do():
+    assert 0.29 * 100 < 29 and 29 / 100 <= 0.29
+
+
 @pytest.mark.long
 def test_the_gate_by_disagreement_saves_most_drives_and_the_eye_fewer(notebook, doubtful):
     ensembles, rollouts = doubtful
@@ -267,6 +283,27 @@ def test_the_gate_by_disagreement_saves_most_drives_and_the_eye_fewer(notebook, 
     # Novelty does at least as well: two standard errors of the difference are allowed for.
     better = tenth - crashed("novelty", 0.1)
     assert float(better.mean()) > -2 * float(better.std()) / len(better) ** 0.5
+
+
+@pytest.mark.long
+def test_by_disagreement_the_experts_share_is_smaller_than_the_budget(notebook, doubtful):
+    for budget in (0.1, 0.2):
+        outcome = notebook.gated_crashes(*doubtful, "disagreement", budget, episodes=40)
+        assert mostly(outcome[:, 1] < budget)
+
+
+@pytest.mark.long
+def test_here_it_is_smaller_by_disagreement_and_larger_by_the_way_to_the_edge(notebook):
+    starts = [notebook.one_drive(seed) for seed in notebook.SEEDS]
+    done = notebook.train_ensembles(starts)
+    ensembles = [notebook.Ensemble(done, number) for number in range(len(starts))]
+    drives = [own.rollouts for own in done.judge(notebook.TRACK)[:: notebook.MEMBERS]]
+    for budget in (0.1, 0.2):
+        by_hand = {
+            name: float(notebook.gated_crashes(ensembles, drives, name, budget)[:, 1].mean())
+            for name in ("disagreement", "way to the edge")
+        }
+        assert by_hand["disagreement"] < budget < by_hand["way to the edge"]
 
 
 # Sure and wrong
