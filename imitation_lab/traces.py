@@ -18,7 +18,7 @@ class Fate(StrEnum):
 
     TAKEN = "taken"
     HELD = "held"  # taken once more: the chunk ran out and its last action was repeated
-    FROZEN = "frozen"  # for a step at which the old chunk played on, as this one was thought of
+    MISSED = "missed"  # for a step at which the old chunk played on, as this one was thought of
     AWAITED = "awaited"  # its chunk is still being thought of
     TO_COME = "to come"
     DISCARDED = "discarded"  # thrown away: another chunk took over before, or the episode ended
@@ -110,7 +110,7 @@ class ChunkTrace:
     def _fate(self, chunk: int, step: int, now: int) -> Fate:
         ready, replaced = self.ready[chunk], self._replaced(chunk)
         if step < ready:
-            return Fate.FROZEN
+            return Fate.MISSED
         if step < min(now, replaced):
             return Fate.TAKEN
         if now == len(self) or replaced <= now:

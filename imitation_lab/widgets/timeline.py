@@ -1,4 +1,4 @@
-"""Notebook 06's widget: what was predicted, taken, frozen and thrown away while a vehicle drove.
+"""Notebook 06's widget: what was predicted, taken, missed and thrown away while a vehicle drove.
 
 ``traces`` holds what is shown, ``timeline_numbers`` what is said of it, ``timeline_figure`` the static picture.
 """
@@ -91,7 +91,7 @@ class ChunkTimeline(CourseWidget, front_end="timeline"):
         return (
             f"The drive “{self.trace}” on the fork. Left: the road from above with the vehicle, the way it "
             "came, the plan ahead of it and the plan that was thrown away. Right: what every plan steers, "
-            "and one row for each chunk of actions with those taken, frozen, thrown away and still to "
+            "and one row for each chunk of actions with those taken, missed, thrown away and still to "
             f"come. {self.sentence()}"
         )
 

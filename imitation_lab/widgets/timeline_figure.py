@@ -19,7 +19,7 @@ NEUTRAL = "0.45"
 LOOKS = {  # of a box: filled, hatch, line style, opacity
     Fate.TAKEN: (True, "", "-", 1.0),
     Fate.HELD: (True, "", "--", 1.0),
-    Fate.FROZEN: (False, "/////", "-", 0.6),
+    Fate.MISSED: (False, "/////", "-", 0.6),
     Fate.AWAITED: (False, "", ":", 0.9),
     Fate.TO_COME: (False, "", "-", 1.0),
     Fate.DISCARDED: (False, "", "-", 0.3),
@@ -120,7 +120,7 @@ def _colour(lateral: float) -> str:
 
 
 def _samples() -> list[Patch]:
-    names = {Fate.TAKEN: "taken", Fate.FROZEN: "frozen", Fate.AWAITED: "being thought of"}
+    names = {Fate.TAKEN: "taken", Fate.MISSED: "missed", Fate.AWAITED: "being thought of"}
     names |= {Fate.TO_COME: "still to come", Fate.DISCARDED: "thrown away"}
     samples = []
     for fate, name in names.items():

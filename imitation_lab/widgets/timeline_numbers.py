@@ -120,7 +120,7 @@ class Drive:
         jumps = sum(takeover.jumps for takeover in self.takeovers)
         return (
             f"Step {step} of {total}. {self._chunk_in_words(min(step, total - 1))} "
-            f"So far: {taken} taken, {fates.count(Fate.FROZEN)} frozen, "
+            f"So far: {taken} taken, {fates.count(Fate.MISSED)} missed, "
             f"{fates.count(Fate.DISCARDED)} thrown away. "
             f"In the whole drive {jumps} of {len(self.takeovers)} new plans jump; "
             f"it {ENDINGS[self.trace.ending]}."

@@ -120,13 +120,13 @@ def test_each_step_is_taken_exactly_once(horizon, delay):
 
 
 @pytest.mark.parametrize(("horizon", "delay"), PACES)
-def test_as_many_actions_of_each_later_chunk_are_frozen_as_thinking_takes_steps(horizon, delay):
+def test_as_many_actions_of_each_later_chunk_are_missed_as_thinking_takes_steps(horizon, delay):
     drive = scribbled(horizon, delay)
     for now in range(len(drive) + 1):
-        first, *later = meant_for(drive, now, Fate.FROZEN)
+        first, *later = meant_for(drive, now, Fate.MISSED)
         assert first == []
-        for born, frozen in zip(drive.born[1:], later, strict=False):
-            assert frozen == list(range(born, born + delay))
+        for born, missed in zip(drive.born[1:], later, strict=False):
+            assert missed == list(range(born, born + delay))
 
 
 @pytest.mark.parametrize(("horizon", "delay"), PACES)
@@ -150,10 +150,10 @@ def test_a_chunk_is_awaited_until_it_is_at_hand_and_unknown_before_it_is_asked_f
 
 
 @pytest.mark.parametrize(("horizon", "delay"), PACES)
-def test_at_the_end_all_that_was_predicted_is_taken_frozen_or_thrown_away(horizon, delay):
+def test_at_the_end_all_that_was_predicted_is_taken_missed_or_thrown_away(horizon, delay):
     drive = scribbled(horizon, delay)
     fates = Counter(fate for row in drive.fates(len(drive)) for fate in row)
-    assert set(fates) <= {Fate.TAKEN, Fate.HELD, Fate.FROZEN, Fate.DISCARDED}
+    assert set(fates) <= {Fate.TAKEN, Fate.HELD, Fate.MISSED, Fate.DISCARDED}
     assert fates[Fate.TAKEN] + fates[Fate.HELD] == len(drive)
     assert fates.total() - fates[Fate.HELD] == HORIZON * len(drive.born)
 
@@ -161,7 +161,7 @@ def test_at_the_end_all_that_was_predicted_is_taken_frozen_or_thrown_away(horizo
 @pytest.mark.parametrize(("horizon", "delay"), PACES)
 def test_what_is_done_stays_done(horizon, delay):
     drive = scribbled(horizon, delay)
-    final = {Fate.TAKEN, Fate.HELD, Fate.FROZEN, Fate.DISCARDED}
+    final = {Fate.TAKEN, Fate.HELD, Fate.MISSED, Fate.DISCARDED}
     for now in range(len(drive)):
         for before, after in zip(drive.fates(now), drive.fates(now + 1), strict=False):
             for one, other in zip(before, after, strict=False):

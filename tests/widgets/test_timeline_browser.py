@@ -533,7 +533,7 @@ def test_contrast_is_enough_to_read_and_to_see(open_widget, scheme):
     shown = open_widget(make_timeline(step=12), color_scheme=scheme)
     script = Path(__file__).with_name("contrast.js").read_text()
     legend = [f".legend .{name}-sample" for name in ("taken", "planned", "jump")]
-    cells = [".frozen .hatch", ".to-come .box", ".discarded .strike", ".awaited .box"]
+    cells = [".missed .hatch", ".to-come .box", ".discarded .strike", ".awaited .box"]
     sides = [f'.rows .taken[data-side="{side}"] .box' for side in ("left", "right", "straight")]
     shapes = {
         "stroke": [*legend, *cells, ".strip-taken", ".strip-playing", ".strip-jump", ".now-line"],

@@ -128,13 +128,13 @@ def test_the_sentence_tells_of_the_jump_and_counts():
     drive = Drive(sideways([[0.1, 0.2, 0.3, 0.4], [0.5, -0.6, 0.7, 0.8], [0.0, 0.9, 0.1, 0.2]]))
     assert drive.sentence(0) == (
         "Step 0 of 6. The first chunk plays: it was thought of before the start. So far: 0 taken, "
-        "0 frozen, 0 thrown away. In the whole drive 1 of 2 new plans jump; it ran out of time."
+        "0 missed, 0 thrown away. In the whole drive 1 of 2 new plans jump; it ran out of time."
     )
     assert drive.sentence(4) == (
         "Step 4 of 6. Chunk 2 plays, asked for at step 2 and at hand at step 3. When it took over it "
         "steered 0.60 m/s right, where the plan that it replaced steered 0.40 m/s left: a jump of "
-        # Frozen: chunk 2's action for step 2, chunk 3's for step 4. Thrown away: chunk 1's for step 3.
-        "1.00 m/s. So far: 4 taken, 2 frozen, 1 thrown away. In the whole drive 1 of 2 new plans jump; "
+        # Missed: chunk 2's action for step 2, chunk 3's for step 4. Thrown away: chunk 1's for step 3.
+        "1.00 m/s. So far: 4 taken, 2 missed, 1 thrown away. In the whole drive 1 of 2 new plans jump; "
         "it ran out of time."
     )
     assert "a change of 0.10 m/s, no jump. So far: 6 taken" in drive.sentence(6)
@@ -256,7 +256,7 @@ def test_the_picture_tells_fates_apart_without_colour():
             assert looks.setdefault(fate, look) == look
             if fate is not Fate.AWAITED:
                 next(boxes)
-    assert set(looks) == {Fate.TAKEN, Fate.FROZEN, Fate.AWAITED, Fate.TO_COME, Fate.DISCARDED}
+    assert set(looks) == {Fate.TAKEN, Fate.MISSED, Fate.AWAITED, Fate.TO_COME, Fate.DISCARDED}
     assert len(set(looks.values())) == len(looks)
 
 

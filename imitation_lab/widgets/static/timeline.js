@@ -1,4 +1,4 @@
-// The chunk timeline: what was predicted, taken, frozen and thrown away while the vehicle drove, and the plan
+// The chunk timeline: what was predicted, taken, missed and thrown away while the vehicle drove, and the plan
 // that it drove by. The kernel sends whole drives once and hears of a change on release.
 
 import { draggable, html, onKeys, svg } from "./shared.js";
@@ -16,7 +16,7 @@ const CHUNKS_LABEL =
 const FATES = {
   taken: "taken",
   held: "held: the chunk ran out",
-  frozen: "frozen: the old chunk acts",
+  missed: "missed: the old chunk acts",
   awaited: "being thought of",
   "to-come": "still to come",
   discarded: "thrown away",
@@ -166,7 +166,7 @@ const takeoverAfter = ({ drive, now }) =>
 function fateLegend(drives) {
   const late = drives.some(({ delay }) => delay > 0);
   const held = drives.some((drive) => fatesAt(drive, drive.steps).flat().includes("held"));
-  const occurs = { held, frozen: late, awaited: late };
+  const occurs = { held, missed: late, awaited: late };
   const fates = Object.entries(FATES).filter(([fate]) => occurs[fate] ?? true);
   const entries = fates.map(([fate, text]) => {
     const cell = makeCell({ width: 15, height: 20 }, 0.7);

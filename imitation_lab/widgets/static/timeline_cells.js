@@ -176,7 +176,7 @@ function stripClass(drive, chunk, now) {
   return chunk === playing - 1 ? "strip-plan strip-replaced" : "strip-plan";
 }
 
-/** A plan's steering, from the step on at which it was at hand: what was frozen is the old plan's. */
+/** A plan's steering, from the step on at which it was at hand: what it missed is the old plan's. */
 function steeringPath({ x, strip }, drive, chunk) {
   const from = drive.ready[chunk];
   const count = Math.max(0, drive.born[chunk] + drive.horizon - from);

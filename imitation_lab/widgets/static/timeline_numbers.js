@@ -61,7 +61,7 @@ export function fatesAt(drive, now) {
 
 function fateOf(drive, chunk, step, now) {
   const [ready, replaced] = [drive.ready[chunk], replacedAt(drive, chunk)];
-  if (step < ready) return "frozen";
+  if (step < ready) return "missed";
   if (step < Math.min(now, replaced)) return "taken";
   if (now === drive.steps || replaced <= now) return "discarded";
   return now < ready ? "awaited" : "to come";
@@ -105,7 +105,7 @@ export function driveSentence({ drive, now, fates }) {
   const jumps = drive.takeovers.filter((takeover) => takeover.jumps).length;
   return (
     `Step ${now} of ${drive.steps}. ${chunkInWords(drive, Math.min(now, drive.steps - 1))} ` +
-    `So far: ${count("taken", "held")} taken, ${count("frozen")} frozen, ` +
+    `So far: ${count("taken", "held")} taken, ${count("missed")} missed, ` +
     `${count("discarded")} thrown away. ` +
     `In the whole drive ${jumps} of ${drive.takeovers.length} new plans jump; it ${drive.ending}.`
   );
