@@ -93,10 +93,13 @@ def plot_success_by_horizon(
         hollow: Whether markers are empty and the line is dashed.
     """
     places = torch.arange(len(horizons))
+    # Seeds stand a little beside their mean, those of hollow marks on its other side.
+    beside = places + (0.12 if hollow else -0.12)
     for seed in range(shares.shape[1]):
         axes.plot(
-            places, 100 * shares[:, seed], look.marker, color=look.color, ms=5, alpha=0.4, mew=0
-        )
+            beside, 100 * shares[:, seed], look.marker, color=look.color, ms=4.5, alpha=0.5,
+            mew=0.8 if hollow else 0, mfc="none" if hollow else look.color,
+        )  # fmt: skip
     axes.plot(
         places, 100 * shares.mean(dim=1), marker=look.marker, color=look.color, ms=8, label=label,
         ls="--" if hollow else "-", mfc="white" if hollow else look.color,

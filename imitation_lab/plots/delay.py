@@ -10,6 +10,17 @@ from imitation_lab.evaluation import SuccessRate
 from imitation_lab.plots.looks import POLICY_LOOKS, Look
 from imitation_lab.plots.road import format_side
 
+# Ways to play the chunks of one flow: shades about its own blue, which no other policy has.
+_DARK, _BLUE, _PALE = "#06304F", POLICY_LOOKS["flow"].color, "#7A93AC"
+WAY_LOOKS = {
+    "whole chunks": Look(_PALE, "h"),
+    "new at every step": Look(_BLUE, "P"),
+    "averaged": Look(_DARK, "d"),
+    "single actions": Look(_PALE, "v", ":"),
+    "chunks, switched": Look(_BLUE, "P", "--"),
+    "real-time chunking": Look(_DARK, "o"),
+}
+
 
 def plot_predictions(axes: Axes, predictions: Sequence[Tensor], taken: Tensor) -> Axes:
     """Draw, for every step of an episode, all predictions of its action, and what was made of them.
@@ -20,7 +31,7 @@ def plot_predictions(axes: Axes, predictions: Sequence[Tensor], taken: Tensor) -
         taken: The lateral commands (time,) that were taken.
     """
     steps = torch.cat([torch.full((len(one),), step) for step, one in enumerate(predictions)])
-    look, mean = POLICY_LOOKS["flow"], POLICY_LOOKS["regression"]
+    look, mean = POLICY_LOOKS["flow"], WAY_LOOKS["averaged"]
     (dots,) = axes.plot(steps, torch.cat(list(predictions)), "o", ms=3.5, label="predictions")
     dots.set(color=look.color, alpha=0.45)
     axes.plot(

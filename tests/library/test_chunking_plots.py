@@ -54,6 +54,14 @@ def test_success_is_the_mean_over_seeds_and_each_seed_is_shown(axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4", "20"]
 
 
+def test_seeds_of_two_series_stand_on_two_sides_of_their_means(axes):
+    shares = torch.tensor([[0.1, 0.3], [0.5, 0.7]])
+    for hollow in (False, True):
+        plot_success_by_horizon(axes, [1, 4], shares, POLICY_LOOKS["flow"], hollow=hollow)
+    places = [line.get_xdata()[0] for line in axes.lines]
+    assert [-1 if x < 0 else 1 if x > 0 else 0 for x in places] == [-1, -1, 0, 1, 1, 0]
+
+
 def test_a_course_ends_with_its_episode(axes):
     class Straight:
         """Drives straight on, which ends at the obstacle."""

@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.plots import POLICY_LOOKS
-from imitation_lab.plots.delay import plot_predictions, plot_seam, plot_success_over
+from imitation_lab.plots.delay import WAY_LOOKS, plot_predictions, plot_seam, plot_success_over
 
 
 @pytest.fixture
@@ -14,6 +14,14 @@ def axes():
     figure, axes = plt.subplots()
     yield axes
     plt.close(figure)
+
+
+def test_a_way_to_play_a_flow_has_no_other_policys_colour():
+    others = {look.color for name, look in POLICY_LOOKS.items() if name != "flow"}
+    assert not others & {look.color for look in WAY_LOOKS.values()}
+    assert len({(look.color, look.marker, look.linestyle) for look in WAY_LOOKS.values()}) == len(
+        WAY_LOOKS
+    )
 
 
 def test_predictions_stand_at_their_steps(axes):
