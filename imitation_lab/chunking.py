@@ -135,8 +135,8 @@ def rtc_guided_step(
         arrival = leaves + (1 - time) * speed
         error = weights.unsqueeze(1) * (previous - arrival.detach())
         (pull,) = torch.autograd.grad(arrival, leaves, error)
-    strength = (time**2 + (1 - time) ** 2) / (time * (1 - time)) if time > 0 else max_guidance
-    return points + step * (speed.detach() + min(max_guidance, strength) * pull)
+    guidance = (time**2 + (1 - time) ** 2) / (time * (1 - time)) if time > 0 else max_guidance
+    return points + step * (speed.detach() + min(max_guidance, guidance) * pull)
 
 
 def rtc_sample(

@@ -287,9 +287,16 @@ def test_with_fifty_steps_a_clip_of_a_hundred_works(sampled):
     assert mean_rate(sampled(None, 100, 50)) > 80
 
 
-def test_the_strength_is_above_twenty_only_at_the_first_of_ten_steps():
-    strengths = [(t**2 + (1 - t) ** 2) / (t * (1 - t)) for t in (k / 10 for k in range(1, 10))]
-    assert max(strengths) == pytest.approx(9.1, abs=0.05) and min(strengths) == pytest.approx(2)
+def test_the_guidance_is_above_twenty_only_at_the_first_of_ten_steps_and_above_five_at_three():
+    guidance = {
+        k: ((k / 10) ** 2 + (1 - k / 10) ** 2) / (k / 10 * (1 - k / 10)) for k in range(1, 10)
+    }
+    assert max(guidance.values()) == pytest.approx(9.1, abs=0.05)
+    assert min(guidance.values()) == pytest.approx(2)
+    assert [k for k, value in guidance.items() if value > 5] == [
+        1,
+        9,
+    ]  # and at 0, where it is infinite
 
 
 def test_an_exact_field_arrives_at_one_place_from_all_noise():
