@@ -4333,6 +4333,15 @@ def test_rtc_sample_takes_guided_steps(rtc_sample, rtc_weights, rtc_guided_step)
         ):
             # What is wrong with the weights or with one step has had its price in questions 6.6 and 6.7.
             with torch.no_grad():
+                free = torch.zeros(horizon)
+                moved = rtc_guided_step(field, noise.clone(), 0.25, 0.5, previous.clone(), free)
+                check_close(
+                    moved,
+                    noise + 0.5 * field(noise, torch.tensor(0.25)),
+                    hint,
+                    rtol=1e-3,
+                    atol=1e-3,
+                )
                 weights, expected = rtc_weights(horizon, delay, execution), noise.clone()
                 for index in range(steps):
                     begun = index / steps

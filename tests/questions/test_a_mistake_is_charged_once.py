@@ -45,3 +45,13 @@ def test_rtc_sample_passes_on_a_wrong_pull(name):
     with grading_seed(0):
         assert list(failures(question.tests, namespace))
         assert list(failures(SAMPLE.tests, namespace)) == []
+
+
+def test_rtc_sample_has_no_points_for_agreeing_with_a_step_that_does_nothing():
+    question = BY_NAME["rtc_guided_step"]
+    namespace = answered(NOTEBOOKS[NAME], question, question.wrong[0])
+    execute(SAMPLE.solution, SAMPLE.solution.source, namespace)
+    namespace["rtc_guided_step"] = lambda velocity, points, *rest, **options: points
+    with grading_seed(0):
+        failed = list(failures(SAMPLE.tests, namespace))
+    assert "test_rtc_sample_takes_guided_steps" in failed

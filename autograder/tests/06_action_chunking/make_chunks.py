@@ -17,11 +17,13 @@ def test_make_chunks_of_two_small_episodes(make_chunks):
     episodes = [torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[7.0], [8.0]])]
     chunks = make_chunks(episodes, 2)
     check_answered(chunks, "make_chunks")
-    check_shape(
-        chunks, (5, 2, 1), "one chunk for every action, (5, prediction_horizon, action_dim)."
-    )
+    check_shape(chunks, (5, 2, 1), "every action begins a chunk, also the last ones of an episode.")
     expected = torch.tensor([[1.0, 2], [2, 3], [3, 3], [7, 8], [8, 8]]).unsqueeze(2)
-    check_close(chunks, expected, "repeat the last action of the episode, and begin none too late.")
+    check_close(
+        chunks,
+        expected,
+        "a chunk begins with its own step's action, and an episode's last action repeats.",
+    )
 
 @test_case(points=None, hidden=False,
     failure_message="Chunks of one are the actions themselves.")

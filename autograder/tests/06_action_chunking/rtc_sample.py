@@ -24,9 +24,9 @@ def test_rtc_sample_keeps_what_is_taken(rtc_sample):
         check_close(torch.as_tensor(chunks)[:, :delay], plan[:, :delay], hint, rtol=0, atol=0)
 
 @test_case(points=None, hidden=False,
-    failure_message="Where the field leads to one chunk whatever the points, no plan can pull them elsewhere.")
+    failure_message="Where nothing is tied to the old plan, the chunks end where the field leads.")
 def test_rtc_sample_follows_the_field(rtc_sample):
-    """Where the field leads to one chunk whatever the points, no plan can pull them elsewhere."""
+    """Where nothing is tied to the old plan, the chunks end where the field leads."""
     assert rtc_sample is not None, "rtc_sample is not defined yet: run the cell with your answer."
     import torch
 
@@ -35,20 +35,26 @@ def test_rtc_sample_follows_the_field(rtc_sample):
     goal = torch.tensor([[1.0, -2.0], [3.0, 0.5], [-1.0, 4.0], [2.0, 2.0]])
 
     def velocity(points, times):
-        return (goal - points) / (1 - times)[:, None, None]
+        return (goal - points) / (1 - torch.as_tensor(times)).view(-1, 1, 1)
 
     noise, plan = torch.zeros(2, 4, 2), torch.full((2, 4, 2), 9.0)
     for num_steps in (1, 2, 10):
-        chunks = rtc_sample(velocity, noise, plan, 1, 1, num_steps)
+        # Without delay, and with a whole chunk between two looks, all weights are zero.
+        chunks = rtc_sample(velocity, noise, plan, 0, 4, num_steps)
         check_answered(chunks, "rtc_sample")
-        hint = "take num_steps steps of equal length from time 0 to time 1."
-        check_close(torch.as_tensor(chunks)[:, 1:], goal[1:].expand(2, 3, 2), hint, rtol=1e-3)
+        hint = (
+            "take num_steps steps of equal length from time 0 to time 1. If a check of `rtc_guided_step` "
+            "fails, look there first."
+        )
+        check_close(chunks, goal.expand(2, 4, 2), hint, rtol=1e-3)
 
 @test_case(points=None, hidden=True,
     failure_message="On a linear field every step is the formula's, from noise at time 0, ten of them by default.")
-def test_rtc_sample_takes_guided_steps(rtc_sample):
+def test_rtc_sample_takes_guided_steps(rtc_sample, rtc_weights, rtc_guided_step):
     """On a linear field every step is the formula's, from noise at time 0, ten of them by default."""
     assert rtc_sample is not None, "rtc_sample is not defined yet: run the cell with your answer."
+    assert rtc_weights is not None, "rtc_weights is not defined yet: run the cell with your answer."
+    assert rtc_guided_step is not None, "rtc_guided_step is not defined yet: run the cell with your answer."
     import math
 
     import torch
@@ -61,9 +67,7 @@ def test_rtc_sample_takes_guided_steps(rtc_sample):
             self.matrix, self.drift = torch.nn.Parameter(matrix), drift
 
         def forward(self, points, times):
-            assert times.shape == (len(points),), (
-                f"velocity was given times of shape {tuple(times.shape)}: expected (batch,), one a row."
-            )
+            times = torch.as_tensor(times, dtype=torch.float32).expand(len(points))
             linear = (1 - times[:, None]) * (points.flatten(1) @ self.matrix.T)
             return linear.view_as(points) + self.drift * times[:, None, None]
 
@@ -96,7 +100,32 @@ def test_rtc_sample_takes_guided_steps(rtc_sample):
             x = x + (speed + strength * pull) / steps
         expected = x.view(shape)
         expected[:, :delay] = previous[:, :delay]
-        hint = "each step is a guided one, at its own time, with the weights of `rtc_weights`."
+        hint = (
+            "each step is one of `rtc_guided_step`, at its own time, with the weights of `rtc_weights`. If "
+            "a check of these two fails, look there first."
+        )
+        given_shape = tuple(torch.as_tensor(chunks).shape)
+        if given_shape != shape or not torch.allclose(
+            torch.as_tensor(chunks).double(), expected, rtol=1e-3, atol=1e-3
+        ):
+            # What is wrong with the weights or with one step has had its price in questions 6.6 and 6.7.
+            with torch.no_grad():
+                free = torch.zeros(horizon)
+                moved = rtc_guided_step(field, noise.clone(), 0.25, 0.5, previous.clone(), free)
+                check_close(
+                    moved,
+                    noise + 0.5 * field(noise, torch.tensor(0.25)),
+                    hint,
+                    rtol=1e-3,
+                    atol=1e-3,
+                )
+                weights, expected = rtc_weights(horizon, delay, execution), noise.clone()
+                for index in range(steps):
+                    begun = index / steps
+                    expected = rtc_guided_step(
+                        field, expected, begun, 1 / steps, previous.clone(), weights
+                    )
+            expected = torch.cat([previous[:, :delay], expected[:, delay:]], dim=1)
         check_close(chunks, expected, hint, rtol=1e-3, atol=1e-3)
         for now, before in zip(given, (noise, previous), strict=True):
             check_close(now, before, "an argument was changed in place: make a new tensor.")

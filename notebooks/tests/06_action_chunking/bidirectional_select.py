@@ -3,7 +3,7 @@ from otter.test_files import test_case
 OK_FORMAT = False
 
 name = "bidirectional_select"
-points = [1, 1]
+points = [1, 1, 1]
 
 @test_case(points=None, hidden=False,
     failure_message="Two rows with other plans choose other candidates.")
@@ -36,3 +36,27 @@ def test_bidirectional_select_of_one_candidate(bidirectional_select):
     chosen = bidirectional_select(only, torch.zeros(2, 2, 3), others, others + 1, 0.5)
     check_answered(chosen, "bidirectional_select")
     check_close(chosen, only[:, 0], "return the candidate itself, without its own axis.")
+
+@test_case(points=None, hidden=False,
+    failure_message="In the question's example the contrast decides, and so it does where no plan is left.")
+def test_bidirectional_select_of_the_example(bidirectional_select):
+    """In the question's example the contrast decides, and so it does where no plan is left."""
+    assert bidirectional_select is not None, "bidirectional_select is not defined yet: run the cell with your answer."
+    import torch
+
+    from imitation_lab.testing import check_answered, check_close
+
+    ones, zeros = [[1.0], [1.0]], [[0.0], [0.0]]
+    candidates = torch.tensor([[ones, zeros]])
+    strong, weak = torch.tensor([[zeros, [[0.0], [1.0]]]]), torch.tensor([[[[2.0], [1.0]]]])
+    chosen = bidirectional_select(candidates, torch.ones(1, 2, 1), strong, weak, 0.5)
+    check_answered(chosen, "bidirectional_select")
+    check_close(chosen, [zeros], "work out the sum of both candidates, as in the question's table.")
+    candidates = torch.tensor([[ones, zeros], [zeros, ones]])
+    strong, weak = torch.tensor([[zeros], [zeros]]), torch.tensor([[ones], [ones]])
+    chosen = bidirectional_select(candidates, torch.zeros(2, 0, 1), strong, weak, 0.5)
+    check_answered(chosen, "bidirectional_select")
+    hint = (
+        "without an old plan, take the candidate near to the strong chunks, far from the weak ones."
+    )
+    check_close(chosen, [zeros, zeros], hint)
