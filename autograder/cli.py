@@ -98,10 +98,11 @@ def _add_gradescope(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     zipped.add_argument("notebook", metavar="NOTEBOOK", help="such as 01_the_mean_is_not_an_action")
     zipped.add_argument("--out", required=True, type=Path, metavar="FILE.zip")
     zipped.add_argument("--tests", type=Path, default=TESTS, metavar="DIR")
+    _add_variant(zipped)
 
 
-def _add_variant(grade: argparse.ArgumentParser) -> None:
-    variant = grade.add_argument_group(
+def _add_variant(command: argparse.ArgumentParser) -> None:
+    variant = command.add_argument_group(
         "constants that differ from student to student, as `release --variant-seed` made them"
     )
     variant.add_argument("--variant-seed", metavar="TEXT", help="the release's secret")
@@ -227,16 +228,20 @@ def _deal(
     options: argparse.Namespace, submissions: list[Submission]
 ) -> tuple[list[Submission], Dealer | None]:
     """Return the submissions with their owners, and who knows each student's constants."""
-    if options.variant_seed is None and options.roster is None:
+    if not _has_variants(options):
         return submissions, None
-    if options.variant_seed is None or options.roster is None:
-        raise _UsageError("--variant-seed and --roster go together: give those of the release.")
     try:
         check_seed(options.variant_seed)
         owned = with_owners(submissions, read_roster(options.roster))
         return owned, Dealer(options.variant_seed, tuple(read_ids(options.roster)))
     except (RosterError, ValueError) as error:
         raise _UsageError(error) from None
+
+
+def _has_variants(options: argparse.Namespace) -> bool:
+    if (options.variant_seed is None) != (options.roster is None):
+        raise _UsageError("--variant-seed and --roster go together: give those of the release.")
+    return options.variant_seed is not None
 
 
 def _load(options: argparse.Namespace) -> dict[str, Assignment]:
@@ -298,11 +303,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _gradescope(options: argparse.Namespace) -> int:
-    from autograder.gradescope.build import GradescopeError, write_zip
+    from autograder.gradescope.build import GradescopeError, Variants, write_zip
 
+    has = _has_variants(options)
+    variants = Variants(options.variant_seed, options.roster) if has else None
     try:
-        write_zip(options.notebook, options.tests, options.out)
-    except (GradescopeError, OSError) as error:
+        write_zip(options.notebook, options.tests, options.out, variants)
+    except (GradescopeError, RosterError, ValueError, OSError) as error:
         raise _UsageError(error) from None
     print(f"{options.out}: upload it as the assignment's autograder, with 1.5 GB.")
     return OK

@@ -3,6 +3,7 @@
 Where the grader itself fails, no result is left. Gradescope then tells so, and gives no false zero.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from autograder import cli
 from autograder.assignment import TESTS, load_assignments
+from autograder.gradescope.build import ROOT, ROSTER, SEED
 
 NAME = "submission"
 SECONDS = 480  # Gradescope ends a grading after ten minutes, unless it is told otherwise
@@ -28,14 +30,36 @@ def main(arguments: Sequence[str] = ()) -> int:
     base = Path(os.environ["AUTOGRADER"])
     (notebook,) = load_assignments(TESTS)
     with tempfile.TemporaryDirectory() as work:
-        handed_in = pack(base / NAME, Path(work) / f"{NAME}.zip")
+        # A submission belongs to the student whose name its folder bears.
+        place = Path(work) / (owner(base) or "nobody")
+        place.mkdir()
+        handed_in = pack(base / NAME, place / f"{NAME}.zip")
         out = Path(work) / "out"
         settings = ["--assignment", notebook, "--total-seconds", str(SECONDS), *arguments]
+        if (ROOT / SEED).exists():
+            seed = (ROOT / SEED).read_text(encoding="utf-8")
+            settings += ["--variant-seed", seed, "--roster", str(ROOT / ROSTER)]
         code = cli.main(["grade", str(handed_in), "--out", str(out), *settings])
         if code == cli.OK:
             results = base / "results" / "results.json"
             shutil.copy(out / NAME / "results.json", results)
     return code
+
+
+def owner(base: Path) -> str:
+    """Return the email address of whoever handed in, as Gradescope tells it, or nothing.
+
+    Of a group, the first one's: a group has one notebook.
+
+    Source:
+        https://gradescope-autograders.readthedocs.io/en/latest/submission_metadata/
+    """
+    try:
+        told = json.loads((base / "submission_metadata.json").read_text(encoding="utf-8"))
+        email = str(told["users"][0]["email"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return "" if "/" in email or email.startswith(".") else email
 
 
 def pack(folder: Path, archive: Path) -> Path:
@@ -46,7 +70,7 @@ def pack(folder: Path, archive: Path) -> Path:
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     archives = [path for path in paths if path.suffix.lower() == ".zip"]
     if archives and not any(path.suffix.lower() == ".ipynb" for path in paths):
-        return archives[0]
+        return Path(shutil.copy(archives[0], archive))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in paths:
             if path.suffix.lower() in _TAKEN:
