@@ -42,12 +42,13 @@ class DragTheComponents(CourseWidget, front_end="components"):
 
     The data are 200 actions of ``"two drivers"``, of ``"three lanes"``, or the first of these with
     twenty exact zeros (``"idle zeros"``), on which a component collapses. A component ``"one astray"``
-    starts too far from the data to be pulled by them.
+    starts too far from the data to be pulled by them. ``seed`` is that of a start ``"at random"``.
     """
 
     components = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     data = traitlets.Enum(list(TRUTHS), "two drivers").tag(sync=True)
     start = traitlets.Enum(STARTS, "spread").tag(sync=True)
+    seed = traitlets.Int(0).tag(sync=True)
     sigma_floor = traitlets.Float(0.02).tag(sync=True)
 
     def __init__(
@@ -57,13 +58,14 @@ class DragTheComponents(CourseWidget, front_end="components"):
         start: str = "spread",
         sigma_floor: float = 0.02,
         components: Sequence[Sequence[float]] | None = None,
+        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         if components is None:
             _check_count(num_components)
-            components = start_components(start, num_components).tolist()
-        rows = [list(row) for row in components]
-        super().__init__(components=rows, data=data, start=start, sigma_floor=sigma_floor, **kwargs)
+            components = start_components(start, num_components, seed).tolist()
+        kwargs |= {"data": data, "start": start, "sigma_floor": sigma_floor, "seed": seed}
+        super().__init__(components=[list(row) for row in components], **kwargs)
 
     @traitlets.validate("components")
     def _check_components(self, proposal: dict[str, Any]) -> list[list[float]]:
@@ -104,11 +106,16 @@ class DragTheComponents(CourseWidget, front_end="components"):
         return data_actions(self.data).copy()
 
     def start_anew(self, num_components: int | None = None, start: str | None = None) -> None:
-        """Put the components back to a start; without arguments, the same number and start."""
+        """Put the components back to a start; without arguments, the same number and start.
+
+        Every start at random has means of its own.
+        """
         count = len(self.components) if num_components is None else num_components
         _check_count(count)
         self.start = self.start if start is None else start
-        self.components = start_components(self.start, count).tolist()
+        if self.start == "at random":
+            self.seed += 1
+        self.components = start_components(self.start, count, self.seed).tolist()
 
     def follow_gradient(self, steps: int = 600) -> None:
         """Take steps of gradient ascent on the mean log-likelihood, just as the button does."""

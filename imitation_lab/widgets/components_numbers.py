@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from imitation_lab.widgets.mixtures import Mixture1D
-from imitation_lab.widgets.words import fixed, plain, signed
+from imitation_lab.widgets.mixtures import Mixture1D, uniform_numbers
+from imitation_lab.widgets.words import fixed, plain
 
 SEED = 0
 NUM_ACTIONS = 200
@@ -18,7 +18,7 @@ NUM_IDLE = 20  # repeated zeros among the idle drivers' actions
 TWO_DRIVERS = Mixture1D((0.5, 0.5), (-0.6, 0.6), (0.12, 0.12))
 THREE_LANES = Mixture1D((0.5, 0.3, 0.2), (-0.8, 0.1, 0.7), (0.06, 0.12, 0.08))
 TRUTHS = {"two drivers": TWO_DRIVERS, "three lanes": THREE_LANES, "idle zeros": TWO_DRIVERS}
-STARTS = ("spread", "all equal", "one astray")
+STARTS = ("spread", "at random", "all equal", "one astray")
 LIMITS = {
     "logit": (-12.0, 12.0),
     "mean": (-1.5, 1.5),
@@ -27,6 +27,7 @@ LIMITS = {
     "num_components": (1, 8),
 }
 START_STD = 0.3  # m/s
+RANDOM_REACH = 1.2  # m/s: means that start at random lie between this and its negative
 ASTRAY = (1.45, 0.03)  # m/s: mean and std of a component that no action is near
 LEARNING_RATE = 0.02
 LARGEST_STEP = 0.1  # of a mean in its standard deviations, and of a log std: clipped gradients
@@ -82,11 +83,14 @@ class ComponentsSummary:
                 f"{score} {NUM_IDLE} of the {NUM_ACTIONS} actions are exactly 0: a component that "
                 "settles there wins more nats the narrower it is, without end."
             )
-        truth = f"The true density gives {plain(self.true_log_likelihood)} on the same {NUM_ACTIONS} actions"
-        ahead = self.log_likelihood - self.true_log_likelihood
-        if ahead > 0:
-            return f"{score} {truth}, so the mixture is {signed(ahead)} ahead of the truth."
-        return f"{score} {truth}, so {fixed(-ahead)} are missing."
+        truth = f"The true density gives {plain(self.true_log_likelihood)} on the same {NUM_ACTIONS} actions."
+        # Of the numbers as they are told: whoever subtracts them finds the same.
+        ahead = float(fixed(self.log_likelihood)) - float(fixed(self.true_log_likelihood))
+        gap = fixed(abs(ahead))
+        if float(gap) == 0:
+            return f"{score} {truth} The mixture fits them just as well as the truth."
+        than = f"{gap} nats {'better' if ahead > 0 else 'worse'} than the truth"
+        return f"{score} {truth} The mixture fits them {than}."
 
     def _collapse(self) -> str:
         if not self.collapsed:
@@ -116,18 +120,21 @@ def data_actions(data: str) -> np.ndarray:
     return np.concatenate([drawn, np.zeros(idle)])
 
 
-def start_components(start: str, num_components: int) -> np.ndarray:
+def start_components(start: str, num_components: int, seed: int = 0) -> np.ndarray:
     """Return rows of (logit, mean, log_std), ``(num_components, 3)``, to start from.
 
     Args:
-        start: ``"spread"`` over the range, ``"all equal"``, or ``"one astray"``: spread, but for the
-            last one, which is narrow and far from the data.
+        start: ``"spread"`` over the range, with means ``"at random"``, ``"all equal"``, or ``"one
+            astray"``: spread, but for the last one, which is narrow and far from the data.
         num_components: From 1 to 8.
+        seed: Of the random means.
     """
     components = np.zeros((num_components, 3))
     components[:, 2] = math.log(START_STD)
     components[:, 1] = 0.3
-    if start != "all equal" and num_components > 1:
+    if start == "at random":
+        components[:, 1] = RANDOM_REACH * (2 * uniform_numbers(seed, num_components) - 1)
+    elif start != "all equal" and num_components > 1:
         components[:, 1] = -1 + 2 * np.arange(num_components) / (num_components - 1)
     if start == "one astray":
         components[-1, 1:] = ASTRAY[0], math.log(ASTRAY[1])

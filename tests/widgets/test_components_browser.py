@@ -83,9 +83,9 @@ def test_data_and_starts_in_the_browser_are_those_of_python(open_components):
     for start in STARTS:
         for count in (1, 2, 8):
             rows = shown.evaluate_in_bundle(
-                DragTheComponents(), f"(start) => startComponents(start, {count})", start
+                DragTheComponents(), f"(start) => startComponents(start, {count}, 7)", start
             )
-            assert np.array(rows) == pytest.approx(start_components(start, count), abs=1e-12)
+            assert np.array(rows) == pytest.approx(start_components(start, count, 7), abs=1e-12)
 
 
 @pytest.mark.parametrize("data", TRUTHS)
@@ -245,6 +245,19 @@ def test_starting_anew_stops_the_climb_and_clears_its_trace(open_components):
     assert shown.page.get_by_role("button", name=FOLLOW).count() == 1
 
 
+def test_every_start_at_random_has_means_of_its_own_by_key_as_well(open_components):
+    shown = open_components(DragTheComponents(start="at random"))
+    shown.page.get_by_role("button", name="Start anew").press("Enter")
+    shown.slider("Components").press("ArrowRight")
+    shown.page.get_by_role("button", name="Start anew").press(" ")
+    shown.settle()
+    told = [(saved["seed"], saved["components"]) for saved in shown.saved if "seed" in saved]
+    assert [seed for seed, _ in told] == [1, 2]
+    for (seed, rows), count in zip(told, (3, 4), strict=True):
+        expected = start_components("at random", count, seed)
+        assert np.array(rows) == pytest.approx(expected, abs=1e-12)
+
+
 def test_reduced_motion_takes_the_steps_at_once(open_components):
     shown = open_components(reduced_motion="reduce")
     shown.page.get_by_role("button", name="Take 600 steps").click()
@@ -268,7 +281,7 @@ def test_arrows_point_along_the_gradient(open_components):
 def test_a_closed_view_lets_go_of_the_model_and_stops_its_climb(open_components):
     shown = open_components()
     shown.page.get_by_role("button", name=FOLLOW).click()
-    assert shown.page.evaluate("() => model.listenerCount()") == 4
+    assert shown.page.evaluate("() => model.listenerCount()") == 5
     assert shown.page.evaluate("() => { unmount(); return model.listenerCount(); }") == 0
     drawn = "() => document.querySelector('.mixture-line[d]').getAttribute('d')"
     shown.settle()

@@ -1,6 +1,7 @@
 """Drag-the-components in Python: likelihood, gradient, ascent, traits, static figure."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -108,6 +109,50 @@ def test_three_components_find_three_lanes():
     assert not numbers.dead
 
 
+def test_some_starts_at_random_miss_a_lane_with_three_components_and_fewer_with_six():
+    found = {3: 0, 6: 0}
+    for components in found:
+        for seed in range(10):  # the first ten that a student gets
+            rows = ascend(
+                start_components("at random", components, seed), "three lanes", FLOOR, 1500
+            )
+            numbers = summary(rows, "three lanes", FLOOR)
+            found[components] += numbers.log_likelihood > numbers.true_log_likelihood - 0.05
+    assert 0 < found[3] < found[6]
+
+
+def test_random_means_lie_about_the_data_and_differ_from_seed_to_seed():
+    starts = [start_components("at random", 8, seed) for seed in range(200)]
+    means = np.array(starts)[:, :, 1]
+    assert np.abs(means).max() < 1.2
+    assert means.std() == pytest.approx(1.2 / math.sqrt(3), rel=0.05)
+    correlations = np.corrcoef(means.T) - np.eye(8)
+    assert np.abs(correlations).max() < 6 / math.sqrt(200)
+    assert np.all(np.array(starts)[:, :, [0, 2]] == [0, math.log(0.3)])
+
+
+def test_the_sentence_compares_the_mixture_with_the_truth():
+    truth = TRUTHS["three lanes"]
+    exact = np.array([np.log(truth.weights), truth.means, np.log(truth.stds)]).T
+    told = {
+        "The mixture fits them just as well as the truth.": exact,
+        "The mixture fits them 0.01 nats better than the truth.": climbed(
+            "spread", 3, "three lanes"
+        ),
+        "nats worse than the truth.": start_components("all equal", 3),
+    }
+    for words, components in told.items():
+        assert words in summary(components, "three lanes", FLOOR).sentence()
+
+
+def test_the_sentence_s_difference_is_that_of_the_numbers_that_it_tells():
+    for seed in range(20):
+        components = start_components("at random", 3, seed)
+        sentence = summary(components, "three lanes", FLOOR).sentence().replace("\u2212", "-")
+        found, truth, gap = map(float, re.findall(r"(-?\d+\.\d\d) (?:nats|on)", sentence))
+        assert gap == pytest.approx(truth - found)
+
+
 def test_components_that_start_equal_stay_equal_and_fit_one_gaussian():
     components = climbed("all equal", 4, "two drivers")
     assert np.ptp(components, axis=0) == pytest.approx([0, 0, 0])
@@ -180,6 +225,10 @@ def test_following_the_gradient_and_starting_anew_from_python():
     widget.start_anew(5, "all equal")
     assert widget.components == start_components("all equal", 5).tolist()
     assert widget.start == "all equal"
+    widget.start_anew(start="at random")
+    assert widget.components == start_components("at random", 5, 1).tolist()
+    widget.start_anew()
+    assert widget.components == start_components("at random", 5, 2).tolist()
 
 
 def test_static_figure_shows_the_densities_and_the_shares():

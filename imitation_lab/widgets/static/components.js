@@ -1,7 +1,7 @@
 // Drag the components: a mixture of Gaussians over one action, moved by hand or by its gradient.
 // Everything is computed here; the kernel hears of a change on release.
 
-import { plain, roundTo, signed } from "./shared.js";
+import { plain, roundTo } from "./shared.js";
 import { makeChoice, makeRange, showPanels } from "./panels.js";
 import {
   clipComponent,
@@ -17,13 +17,18 @@ import { makeScorePanel } from "./components_score.js";
 import { makeComponentsTable } from "./components_table.js";
 import { makeClimb } from "./components_climb.js";
 
-const COMPONENTS_TRAITS = ["components", "data", "start", "sigma_floor"];
+const COMPONENTS_TRAITS = ["components", "data", "start", "seed", "sigma_floor"];
 const DATA_NAMES = {
   "two drivers": "two drivers",
   "three lanes": "three lanes",
   "idle zeros": "two drivers, 20 idle zeros",
 };
-const START_NAMES = { spread: "spread", "all equal": "all equal", "one astray": "one astray" };
+const START_NAMES = {
+  spread: "spread",
+  "at random": "at random",
+  "all equal": "all equal",
+  "one astray": "one astray",
+};
 
 function renderComponents({ model, el }) {
   const view = { steps: 0, trace: [] }; // the climb so far: no business of the kernel's
@@ -73,7 +78,7 @@ function buildComponents(settings, view, redraw, commit) {
 
 function makeComponentsControls(settings, climb, redraw, commit) {
   const startAnew = (count) => {
-    settings.components = startComponents(settings.start, count);
+    settings.components = startComponents(settings.start, count, settings.seed);
     climb.forget();
     redraw();
   };
@@ -108,6 +113,7 @@ function makeComponentsControls(settings, climb, redraw, commit) {
     set: choose("start", again),
   });
   const anew = climb.makeAnewButton(() => {
+    if (settings.start === "at random") settings.seed += 1;
     again();
     commit();
   });
@@ -154,12 +160,16 @@ function scoreInWords({ log_likelihood, true_log_likelihood }) {
       `${score} ${NUM_IDLE} of the ${NUM_ACTIONS} actions are exactly 0: a component that ` +
       "settles there wins more nats the narrower it is, without end."
     );
-  const ahead = log_likelihood - true_log_likelihood;
+  // Of the numbers as they are told: whoever subtracts them finds the same.
+  const ahead = Number(log_likelihood.toFixed(2)) - Number(true_log_likelihood.toFixed(2));
   const target = plain(true_log_likelihood);
-  const truth = `The true density gives ${target} on the same ${NUM_ACTIONS} actions`;
-  return ahead > 0
-    ? `${score} ${truth}, so the mixture is ${signed(ahead)} ahead of the truth.`
-    : `${score} ${truth}, so ${(-ahead).toFixed(2)} are missing.`;
+  const truth = `The true density gives ${target} on the same ${NUM_ACTIONS} actions.`;
+  const gap = Math.abs(ahead).toFixed(2);
+  const than =
+    Number(gap) === 0
+      ? "just as well as the truth"
+      : `${gap} nats ${ahead > 0 ? "better" : "worse"} than the truth`;
+  return `${score} ${truth} The mixture fits them ${than}.`;
 }
 
 const named = (indices) =>

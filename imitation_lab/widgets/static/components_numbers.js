@@ -2,7 +2,7 @@
 // `imitation_lab/widgets/components_numbers.py` holds the same formulas, and a test holds the two equal.
 
 import { clamp, spaced } from "./shared.js";
-import { densityOfMixture, drawFromMixture, remembered } from "./mixtures.js";
+import { densityOfMixture, drawFromMixture, remembered, uniformNumbers } from "./mixtures.js";
 
 const DATA_SEED = 0;
 export const NUM_ACTIONS = 200;
@@ -20,6 +20,7 @@ export const FLOOR_LIMITS = [0.001, 0.1];
 export const MOST_COMPONENTS = 8;
 const LOGIT_LIMITS = [-12, 12];
 const START_STD = 0.3; // m/s
+const RANDOM_REACH = 1.2; // m/s: means that start at random lie between this and its negative
 const ASTRAY = [0, 1.45, Math.log(0.03)]; // a component that no action is near
 const LEARNING_RATE = 0.02;
 const LARGEST_STEP = 0.1; // of a mean in its standard deviations, and of a log std: clipped gradients
@@ -47,11 +48,18 @@ const logSumExp = (values) => {
 };
 
 /** Rows of [logit, mean, log_std] to start from. */
-export function startComponents(start, count) {
-  const together = start === "all equal" || count === 1;
-  const means = together ? new Array(count).fill(0.3) : spaced(-1, 1, count);
-  const components = means.map((mean) => [0, mean, Math.log(START_STD)]);
+export function startComponents(start, count, seed) {
+  const components = startMeans(start, count, seed).map((mean) => [0, mean, Math.log(START_STD)]);
   return start === "one astray" ? components.with(-1, [...ASTRAY]) : components;
+}
+
+function startMeans(start, count, seed) {
+  if (start === "at random") {
+    const next = uniformNumbers(seed);
+    return Array.from({ length: count }, () => RANDOM_REACH * (2 * next() - 1));
+  }
+  const together = start === "all equal" || count === 1;
+  return together ? new Array(count).fill(0.3) : spaced(-1, 1, count);
 }
 
 export function mixtureOf({ components, sigma_floor }) {

@@ -52,7 +52,7 @@ function chosenComponent(chosen, weights) {
 }
 
 /** Tommy Ettinger's mulberry32, between 0 and 1, both left out. It serves pictures, no statistics. */
-function uniformNumbers(seed) {
+export function uniformNumbers(seed) {
   let state = Math.imul(seed, 0x9e3779b9);
   return () => {
     state = (state + 0x6d2b79f5) | 0;
