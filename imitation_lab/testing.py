@@ -72,6 +72,24 @@ def check_shape(value: Any, shape: Sequence[int], hint: str = "") -> None:
         raise AssertionError(_explain(f"expected shape {tuple(shape)}, got {given}", hint))
 
 
+@contextmanager
+def explain_shapes(name: str, **given: Tensor) -> Iterator[None]:
+    """Where a student's call stops with an error of torch's, tell which shapes went in.
+
+    Args:
+        name: The student's function.
+        given: Its tensors, by their names.
+    """
+    try:
+        yield
+    except (IndexError, RuntimeError, ValueError) as error:
+        shapes = ", ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in given.items())
+        raise AssertionError(
+            f"{name} stopped with an error. The shapes that it was given: {shapes}. Write the shape "
+            "that you expect beside each of your lines, and print those that there are."
+        ) from error
+
+
 def check_dtype(value: Any, dtype: torch.dtype, hint: str = "") -> None:
     """Fail unless ``value`` is a tensor of this dtype."""
     if not isinstance(value, Tensor):

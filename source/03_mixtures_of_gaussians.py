@@ -30,7 +30,7 @@
 # - say why two seeds of one mixture may drive so differently, and why ten may be too few to compare two.
 #
 # You need notebook 1, the softmax, and derivatives of logarithms. The experiments take less than a
-# minute on a laptop. Most answers are one to four lines.
+# minute on a laptop. Most answers are one to four lines. Time: about two and a half hours.
 
 # %%
 import math
@@ -81,6 +81,8 @@ STARTS = 0  # seed of the test drives  # VARIANT 0..9999
 # Three lanes lie ahead. Half of the drivers go to the left one, and are very exact about it. The others
 # spread over the middle lane and the right one. What does a single Gaussian make of their commands,
 # even the best one?
+#
+# A command below zero goes to the left, one above zero to the right, as on a number line.
 
 # %% tags=["train"]
 lanes = three_lanes()
@@ -143,12 +145,14 @@ def test_component_log_probs_of_known_components(component_log_probs):
 
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, check_shape
+    from imitation_lab.testing import check_answered, check_close, check_shape, explain_shapes
 
     actions = torch.tensor([[1.0, -3.0]]).repeat(4, 1)
     means = torch.tensor([[1.0, -3.0], [3.0, -3.0], [1.0, 1.0]]).repeat(4, 1, 1)
     means.requires_grad_()
-    log_probs = component_log_probs(means, torch.full((4, 3, 2), math.log(2)), actions)
+    log_stds = torch.full((4, 3, 2), math.log(2))
+    with explain_shapes("component_log_probs", means=means, log_stds=log_stds, actions=actions):
+        log_probs = component_log_probs(means, log_stds, actions)
     check_answered(log_probs, "component_log_probs")
     check_shape(log_probs, (4, 3), "one number for every row and component.")
     peak = -math.log(8 * math.pi)
@@ -241,6 +245,12 @@ def component_log_probs__average_over_dimensions(means, log_stds, actions):
 def component_log_probs__line_up_the_wrong_axis(means, log_stds, actions):
     """The new axis of the actions stands in front: every component meets another row's action. Put it in the middle."""
     return torch.distributions.Normal(means, log_stds.exp()).log_prob(actions[None]).sum(dim=2)
+
+
+def component_log_probs__leaves_the_actions_as_they_are(means, log_stds, actions):
+    """Actions and means have different numbers of axes, and torch lines them up from the right: a row's action has to meet each of the row's components."""
+    standardised = (actions - means) * torch.exp(-log_stds)
+    return (-0.5 * standardised**2 - log_stds - 0.5 * math.log(2 * math.pi)).sum(dim=2)
 
 
 def component_log_probs__sum_over_components(means, log_stds, actions):
@@ -681,9 +691,13 @@ def mixture_log_prob__one_component_after_another(logits, means, log_stds, actio
 # \frac{\partial L}{\partial\, \text{logit}_k} = w_k - r_k.
 # $$
 #
-# In words: every action pulls every component towards itself, and shares out its pull among them. The
-# component that explains it best gets nearly all. Those that were a little further away get a little
-# less, stay further away, and get less still.
+# Training steps against the gradient, so each minus sign above is a step the other way: $\mu_k$ moves towards
+# the action. $\sigma_k$ grows where the action is further than one $\sigma_k$ away, and shrinks where it is nearer.
+# The weight grows where $r_k$ is larger than $w_k$.
+#
+# All three are shared out by $r_k$, which sums to one over the components. A component that explains the action
+# a little better than the others gets a little more of the pull. So it comes nearer than they do, and gets
+# still more.
 
 # %% [markdown] question="responsibilities" points=[1, 2, 1]
 # ### Question 3.3 · Responsibilities
@@ -718,6 +732,9 @@ def test_responsibilities_sum_to_one(responsibilities):
     shares = responsibilities(logits, means, torch.zeros(4, 3, 2), torch.zeros(4, 2))
     check_answered(shares, "responsibilities")
     check_shape(shares, (4, 3), "one share for every row and component.")
+    assert torch.as_tensor(shares).min() >= 0, (
+        "some shares are negative: are they still logarithms? A share lies between 0 and 1."
+    )
     check_close(
         shares,
         [[0.25, 0.75, 0.0]] * 4,
@@ -766,7 +783,10 @@ def test_responsibilities_survive_extremes(responsibilities):
     actions = torch.tensor([[1000.0], [0.0], [0.0]])
     shares = responsibilities(logits, means, torch.zeros(3, 2, 1), actions)
     check_answered(shares, "responsibilities")
-    check_finite(shares, "a fraction of densities becomes 0/0 far away: stay in logarithms.")
+    check_finite(
+        shares,
+        "a fraction of densities becomes 0/0 far away: compute with logarithms up to the last step.",
+    )
     hint = "far away from all, and with tiny weights, the nearest component is responsible: add log weights, not weights."
     check_close(shares, [[1.0, 0.0]] * 3, hint)
 
@@ -845,24 +865,25 @@ def responsibilities__by_autograd(logits, means, log_stds, actions):
 # whose colour dominates below it.
 
 # %% tags=["train"]
-grid = torch.linspace(-1.5, 1.5, 601)[:, None]
+wide = torch.linspace(-2.5, 2.5, 1001)[:, None]
 weights = torch.tensor([0.5, 0.3, 0.2])
 centres, widths = torch.tensor([[-0.8], [0.1], [0.7]]), torch.tensor([[0.06], [0.12], [0.08]])
 rows = [
-    values.expand(len(grid), *values.shape) for values in (weights.log(), centres, widths.log())
+    values.expand(len(wide), *values.shape) for values in (weights.log(), centres, widths.log())
 ]
-shares = responsibilities(*rows, grid)
+shares = responsibilities(*rows, wide)
 check_answered(shares, "responsibilities")
 figure, (hills, below) = plt.subplots(2, 1, figsize=(5.6, 4.0), sharex=True, height_ratios=(2, 1))
 plot_mixture(plot_toy(hills, lanes), weights, centres[:, 0], widths[:, 0]).set_xlabel("")
-plot_shares(below, grid[:, 0], shares).set_xlabel("lateral command, m/s")
+plot_shares(below, wide[:, 0], shares).set_xlabel("lateral command, m/s")
 hills.legend(fontsize=8)
 show(
     figure,
     alt="Above: three hills of different height and width, which add up to the true density. Below: the "
-    "responsibilities, three blocks of colour with a sharp border between neighbouring hills.",
-    caption="Responsibilities are nearly all or nothing. The narrow hills own no more than their surroundings; "
-    "far out, the widest one is responsible.",
+    "responsibilities, blocks of colour with a sharp border between neighbouring hills. The widest hill's "
+    "colour comes again at both ends.",
+    caption="Responsibilities are nearly all or nothing. The narrow hills own no more than their surroundings: "
+    "far out on either side, the widest one is responsible.",
 )
 
 # %% [markdown]
@@ -894,7 +915,8 @@ for distance in (0.1, 0.3, 1.0, 2.0):
 #   start with "all equal".
 # - Choose the data with "20 idle zeros": twenty actions are exactly zero. Put a narrow component there, lower the floor of the widths,
 #   and follow the gradient. What happens to the likelihood, and what to the mixture elsewhere?
-# - Choose three lanes. With three components, how many of your starts find all three? With six?
+# - Choose three lanes and the start "at random", and follow the gradient. "Start anew" draws other means. From
+#   how many of ten starts do three components find all three lanes? And six components?
 
 # %% tags=["train"]
 mixture = DragTheComponents()
@@ -918,6 +940,8 @@ mixture
 # - `observations` is `(batch, observation_dim)` and `actions` is `(batch, action_dim)`.
 # - Return one number, a tensor of shape `()`: the negative log-likelihood, averaged over the batch. Gradients
 #   must flow through it into the policy.
+#
+# With your `mixture_log_prob` this is one line. Then its mistakes come along: let Question 3.2 pass its check first.
 
 
 # %% tags=["solution"]
@@ -951,7 +975,8 @@ def test_mixture_loss_is_one_number(mixture_loss):
     check_close(
         loss,
         math.log(2 * math.pi) - 8,
-        "every action's density is exp(8)/(2π): minus its logarithm, averaged over the batch, not summed.",
+        "every action's density is exp(8)/(2π): minus its logarithm, averaged over the batch, not summed. "
+        "Does mixture_log_prob, if you call it, pass its own check?",
     )
     assert getattr(loss, "requires_grad", False), (
         "gradients must flow: return a tensor, and do not detach it."
@@ -992,7 +1017,10 @@ def test_mixture_loss_is_the_mean_over_the_batch(mixture_loss):
         normal = Independent(Normal(means, log_stds.exp()), 1)
         oracle = MixtureSameFamily(Categorical(logits=logits), normal)
         expected = -oracle.log_prob(actions.double()).mean()
-        hint = "take the negative log-likelihood of each row, and average over the batch."
+        hint = (
+            "take the negative log-likelihood of each row, and average over the batch. If points were lost in "
+            "Question 3.2 too, and mixture_loss calls mixture_log_prob, look there first."
+        )
         check_close(loss, expected, hint, rtol=1e-3, atol=1e-3)
 
 
@@ -1031,7 +1059,10 @@ def test_mixture_loss_teaches_the_policy(mixture_loss):
     normal = Independent(Normal(means, log_stds.exp()), 1)
     oracle = MixtureSameFamily(Categorical(logits=logits), normal)
     (-oracle.log_prob(actions).mean()).backward()
-    hint = "the gradient is not the negative log-likelihood's: is the loss an average, and nothing detached?"
+    hint = (
+        "the gradient is not the negative log-likelihood's: is the loss an average, and nothing detached? If "
+        "points were lost in Question 3.2 too, and mixture_loss calls mixture_log_prob, look there first."
+    )
     check_close(given, outputs.weight.grad, hint, rtol=1e-3, atol=1e-4)
 
 
@@ -1173,11 +1204,13 @@ print(f"8 components that start alike: {losses_of(alike, held_out).item():.3f} n
 print(f"1 component:                   {held_out_losses[1][0].item():.3f} nats")
 
 # %% tags=["train"]
+grid = torch.linspace(-1.5, 1.5, 601)[:, None]
 density = lanes.log_prob(grid).exp()
 entropy = -torch.trapezoid(density * density.log(), grid[:, 0]).item()
 best, median = held_out_losses[3].argmin(), held_out_losses[3].median(dim=0).indices
 figure, (dots, good, bad) = plt.subplots(1, 3, figsize=(11, 3.0), width_ratios=(4, 3, 3))
-plot_dots(dots, {str(k): losses.tolist() for k, losses in held_out_losses.items()})
+looks = [POLICY_LOOKS["gaussian"]] + 7 * [POLICY_LOOKS["mixture"]]
+plot_dots(dots, {str(k): losses.tolist() for k, losses in held_out_losses.items()}, looks)
 dots.axhline(entropy, color="black", ls="--", lw=1, label="entropy of the truth")
 dots.set(xlabel="components", ylabel="held-out loss, nats per action", title="Ten starts each")
 dots.legend(fontsize=8)
@@ -1197,16 +1230,19 @@ show(
     "entropy. With two and three the dots scatter over several levels; from five on nearly all lie close "
     "to the entropy. Middle: three components, one on each lane. Right: one component covers two lanes.",
     caption="Three components are enough to represent three lanes, and often not enough to find them. In the "
-    "median start one component serves two lanes.",
+    "median start one component serves two lanes. One component is the single Gaussian, and wears its mark.",
 )
 
 # %% [markdown]
 # Three components can represent the truth exactly, and still many of the starts end with one
 # component astride two lanes, and another one that shares a lane or has nothing left to do. It does not
 # leave: each component is pulled by the actions that it already owns. With spare components a lane is
-# seldom left without one nearby. Of three components, fewer than two starts in three come within 0.05 nats of
-# the truth. Of eight, more than four in five do. The spares are not used in the end: most of these fits leave
-# at least one component with less than 1 % of the weight.
+# seldom left without one nearby.
+#
+# How often do they come within 0.05 nats of the dashed line? Of your ten starts with eight components most do, and of
+# those with three fewer. Ten starts tell no more than that. Over many samples of commands, more than four starts in
+# five come so close with eight components, and fewer than two in three with three. The spares are not used in
+# the end: most fits with eight leave at least one component with less than 1 % of the weight.
 #
 # **Eight components that start alike stay alike.** They have equal responsibilities, so they are
 # pulled equally, for ever: they learn what one Gaussian learns, and no more.
@@ -1216,12 +1252,13 @@ show(
 # %% [markdown]
 # ## A likelihood without end
 #
-# Recorders stutter. Say that one command of the 60 that we recorded was stored 21 times, to the last
-# bit, and that a third, narrow component sits right on it. How small does its width want to be?
+# Recorders stutter. Take 60 commands of two drivers, and say that the first of them was stored 21 times, to the
+# last bit. Take three components: one at each driver's mean, and a narrow one right on the repeated
+# command. How small does the narrow one's width want to be?
 #
-# At the repeated action its density is $1 / (\sqrt{2\pi}\,\sigma)$. Halve $\sigma$ and it doubles. All other
-# actions are served by other components. So nothing holds it back: the likelihood is **unbounded**, and
-# its maximum is a mixture that nobody wants. We hold the three means still, train weights and
+# At the repeated command its density is $1 / (\sqrt{2\pi}\,\sigma)$. Halve $\sigma$ and it doubles. The other
+# commands are served by the other two components. So nothing holds it back: the likelihood is **unbounded**, and
+# whoever climbs it ends with a mixture that nobody wants. We hold the three means still, train weights and
 # widths, and compare with new commands from the same drivers.
 
 
@@ -1315,17 +1352,23 @@ def test_mixture_sample_stays_with_its_component(mixture_sample):
     """Rows draw one component each and all their numbers there, and seeds repeat."""
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, check_shape
+    from imitation_lab.testing import check_answered, check_close, check_shape, explain_shapes
 
     logits = torch.full((6, 3), -1000.0)
     logits[:, 1] = 0.0
     means = torch.tensor([[-900.0] * 2, [100.0, 500.0], [900.0] * 2]).repeat(6, 1, 1)
-    first, again, other = (
-        mixture_sample(logits, means, torch.zeros(6, 3, 2), torch.Generator().manual_seed(seed))
-        for seed in (1, 1, 2)
-    )
+    log_stds = torch.zeros(6, 3, 2)
+    with explain_shapes("mixture_sample", logits=logits, means=means, log_stds=log_stds):
+        first, again, other = (
+            mixture_sample(logits, means, log_stds, torch.Generator().manual_seed(seed))
+            for seed in (1, 1, 2)
+        )
     check_answered(first, "mixture_sample")
-    check_shape(first, (6, 2), "one action for every row.")
+    check_shape(
+        first,
+        (6, 2),
+        "one action for every row. With an axis too many, look at the shapes of your two index tensors.",
+    )
     away = (torch.as_tensor(first) - torch.tensor([100.0, 500.0])).abs().max()
     assert away < 20, "all weight is on the second component: its mean is (100, 500), its σ is 1."
     check_close(again, first.tolist(), "the same seed gave another sample: pass `generator` on.")
@@ -1884,14 +1927,16 @@ rates = {
 # %% tags=["train"]
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.0), sharey=True, width_ratios=(4, 3))
 for axes, (title, group) in zip(panels, rates.items(), strict=True):
-    plot_dots(axes, {str(components): values for components, values in group.items()})
+    looks = [POLICY_LOOKS["gaussian" if components == 1 else "mixture"] for components in group]
+    plot_dots(axes, {str(components): values for components, values in group.items()}, looks)
     axes.set(xlabel="components", title=f"Start {title}", ylim=(-2, 102))
 panels[0].set_ylabel("episodes that reach the goal, in %")
 show(
     figure,
     alt="Success of ten seeds for one, two, four and eight components. With one, all seeds are near ten "
     "per cent. In the other columns most seeds lie around ninety per cent, and some far below.",
-    caption="Every dot is one seed with 100 episodes, the bar is their mean. Chunks of eight.",
+    caption="Every mark is one seed with 100 episodes, the bar is their mean. Chunks of eight. One component is "
+    "again the single Gaussian.",
 )
 
 # %% [markdown]
@@ -1915,16 +1960,18 @@ show(
 
 # %% [markdown]
 # In the seeds that fail, one of the two components serves both sides on the last metre before the obstacle,
-# and is wide enough to cover both. The road has more to tell apart than left and right: before the obstacle all
-# go straight, at the goal all slow down. A component that has specialised there is not responsible for anything
-# at the fork. So it is not pulled there.
+# and is wide enough to cover both. Where is the other one? There is more to tell apart on a road than left and right.
+# Well before the obstacle all drivers go straight, and at the goal all slow down. Say that one component describes
+# the slow end of the drive. No chunk at the fork looks like that, so the component is responsible for
+# none of them. Nothing at the fork pulls it, and the other one is left with both sides.
 #
-# What helps? The columns seem to say: more components, and a start far apart. Spare components did help on the
-# three lanes, and a start far apart is likely to hold a left chunk and a right one. But look first at how much
-# the dots of *one* column differ. With two components, started at random, the standard deviation between seeds
-# is more than 20 percentage points, so the mean of ten is uncertain by more than $20 / \sqrt{10} \approx 6$.
-# And all ten share one set of demonstrations. **What ten seeds rank, the next ten may rank otherwise.** Try ten
-# others. To settle a difference of five points you would need hundreds.
+# What helps? The figure before the last seems to say: more components, and a start far apart. Spare components did
+# help on the three lanes, and a start far apart is likely to hold a left chunk and a right one. But look first at
+# how much the marks of *one* column differ. With two components, started at random, the standard deviation between
+# seeds is more than 20 percentage points. So the mean of ten seeds has a standard error of more than
+# $20 / \sqrt{10} \approx 6$ points. And all ten share one set of demonstrations. **What ten seeds rank, the next
+# ten may rank otherwise.** Set `SEEDS` to ten others and see. To settle a difference of five points you would
+# need hundreds.
 #
 # A habit that costs little: train several seeds, and compare their loss on demonstrations that they did not see.
 # With two components, the seeds that fail have on average the larger loss. Finding that out needs no road
@@ -1964,8 +2011,11 @@ print(f"idle at the fork, of eight components: {idle}")
 
 # %% [markdown]
 # Does the seed with the smallest held-out loss drive well in every row? It is no promise: the likelihood
-# counts every place on the road alike, and the fork is one place among many. And see how many of the eight
-# components have less than 1 % of the weight at the fork: two to five, on average.
+# counts every place on the road alike, and the fork is one place among many.
+#
+# The last line has a number for each seed of the mixture of eight that started far apart. It counts the components
+# that have less than 1 % of the weight at the fork, that is, on average over the places where drivers choose. The
+# mean of the ten numbers lies between two and five.
 
 # %% [markdown] question="one_choice" points=[]
 # ### Question 3.6 · In your own words

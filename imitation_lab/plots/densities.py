@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from imitation_lab.plots.looks import POLICY_LOOKS
+from imitation_lab.plots.looks import POLICY_LOOKS, Look
 from imitation_lab.style import OKABE_ITO
 from imitation_lab.toys import LIMIT, Toy
 
@@ -68,10 +68,15 @@ def plot_shares(
     return axes
 
 
-def plot_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> Axes:
-    """Draw every single value of some groups as a dot, and each group's mean as a bar."""
-    look = POLICY_LOOKS["mixture"]
-    for column, values in enumerate(groups.values()):
+def plot_dots(axes: Axes, groups: Mapping[str, Sequence[float]], looks: Sequence[Look]) -> Axes:
+    """Draw every single value of some groups as a dot, and each group's mean as a bar.
+
+    Args:
+        axes: Where to draw.
+        groups: Values by the name of their group, one column each.
+        looks: One per group.
+    """
+    for column, (values, look) in enumerate(zip(groups.values(), looks, strict=True)):
         beside = column + torch.linspace(-0.22, 0.22, len(values))
         axes.plot(beside, values, color=look.color, marker=look.marker, ls="", ms=4, alpha=0.8)
         axes.hlines(sum(values) / len(values), column - 0.3, column + 0.3, color="black", lw=1.5)

@@ -19,6 +19,7 @@ from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.toys import three_lanes, two_drivers
 
 FRESH_SEEDS = range(1000, 1010)
+SEEDS_OF_COMMANDS = range(31)  # that students get: SEED's choices
 pytestmark = pytest.mark.claims
 
 
@@ -64,6 +65,15 @@ def test_the_weighted_mean_of_two_drivers_means_is_an_action_that_nobody_takes()
     assert (two_drivers().sample(100_000, seeded(0)).abs() > 0.05).all()
 
 
+def test_far_out_on_either_side_the_widest_hill_of_the_lanes_is_responsible(notebook):
+    normal = three_lanes().distribution.component_distribution.base_dist
+    widths = normal.scale[:, 0]
+    rows = [three_lanes().distribution.mixture_distribution.logits, normal.loc, normal.scale.log()]
+    ends = torch.tensor([[-2.5], [2.5]])
+    shares = notebook.responsibilities(*(values.expand(2, *values.shape) for values in rows), ends)
+    assert shares[:, widths.argmax()].min() > 0.99
+
+
 # Without a network
 
 
@@ -105,6 +115,28 @@ def test_eight_components_come_close_to_the_truth_from_most_starts(starts):
 
 def test_most_fits_with_spare_components_leave_at_least_one_idle(starts):
     assert (starts.idle[8] >= 1).float().mean() > 0.5  # 0.81 +- 0.14 a seed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS_OF_COMMANDS)
+def test_most_of_a_students_ten_starts_with_eight_come_close_and_fewer_with_three(notebook, seed):
+    """Every student's draw. Of ten starts 8 to 10 came close with eight components, 1 to 3 with three.
+
+    The 8 are of seed 30. From its commands no fit comes closer than 0.03 nats.
+    """
+    lanes, generator = three_lanes(), seeded(2)
+    commands, held_out = lanes.sample(300, seeded(seed)), lanes.sample(4000, seeded(1))
+    grid = torch.linspace(-1.5, 1.5, 601)[:, None]
+    density, close = lanes.log_prob(grid).exp(), {}
+    entropy = -torch.trapezoid(density * density.log(), grid[:, 0])  # the figure's dashed line
+    for components in range(1, 9):
+        parameters = notebook.start_mixtures(10, components, 0.7, generator)
+        if components in (3, 8):
+            notebook.fit(parameters, commands)
+            losses = notebook.losses_of(parameters, held_out).detach()
+            close[components] = (losses - entropy < 0.05).float().mean()
+    assert close[8] > 0.5
+    assert 0 < close[3] < close[8]
 
 
 def test_components_that_start_alike_learn_what_one_gaussian_learns(notebook):
@@ -240,13 +272,13 @@ def test_in_seeds_that_fail_one_component_covers_both_sides_on_the_last_metre(ro
 
 
 @pytest.mark.long
-def test_two_to_five_of_eight_components_are_idle_at_the_fork(road):
+def test_on_average_two_to_five_of_eight_components_are_idle_at_the_fork(road):
     places = road.unseen.observations[ForkDriver(Fork()).is_deciding(road.unseen.observations)]
     counts = torch.zeros(10)
     for i, actor in enumerate(road.actors["8 far apart"]):
         weights = actor.policy(actor.observation_normalizer.normalize(places))[0].softmax(1)
         counts[i] = (weights.mean(dim=0) < 0.01).sum()
-    assert 2 <= counts.mean() <= 5.4  # 3.6 +- 0.9 a seed
+    assert 2 <= counts.mean() <= 5  # 3.6 +- 0.9 a seed, so +- 0.28 for ten
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from imitation_lab.testing import (
     check_shape,
     check_standard_normal,
     check_unrelated,
+    explain_shapes,
     fresh_generator,
     grading_seed,
 )
@@ -79,6 +80,21 @@ def test_a_wrong_shape_is_told_with_the_hint():
     with pytest.raises(AssertionError) as error:
         check_shape(torch.tensor(1.0), (2,), "average over the batch axis only.")
     assert str(error.value) == "expected shape (2,), got (): average over the batch axis only."
+
+
+@pytest.mark.parametrize("error", [IndexError, RuntimeError, ValueError])
+def test_an_error_of_torch_s_is_told_with_the_shapes_that_went_in(error):
+    given = {"means": torch.zeros(4, 3, 2), "actions": torch.zeros(4, 2)}
+    with (
+        pytest.raises(AssertionError, match=r"log_prob .* means \(4, 3, 2\), actions \(4, 2\)\."),
+        explain_shapes("log_prob", **given),
+    ):
+        raise error("The size of tensor a (4) must match the size of tensor b (3)")
+
+
+def test_a_check_that_fails_among_the_shapes_keeps_its_words():
+    with pytest.raises(AssertionError, match="no gradient"), explain_shapes("log_prob"):
+        raise AssertionError("no gradient flows.")
 
 
 @pytest.mark.parametrize("value", [[1.0], "text", None, ..., {}, np.array("text")])
