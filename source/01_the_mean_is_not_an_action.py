@@ -28,7 +28,7 @@
 # - report a success rate with an interval, so that others can trust it.
 #
 # You need PyTorch tensors, expectations and the density of a Gaussian. The experiments take about half a minute on a laptop.
-# The code that you write is short: most answers are one to three lines.
+# The code that you write is short: most answers are one to three lines. Time: about two hours.
 
 # %%
 import math

@@ -29,7 +29,7 @@
 # - say what temperature does to a policy, and why bins alone do not scale to many dimensions.
 #
 # You need notebook 1, logarithms and the softmax. The experiments take about half a minute on a laptop.
-# Most answers are one to three lines.
+# Most answers are one to three lines. Time: about two and a half hours.
 
 # %%
 import math

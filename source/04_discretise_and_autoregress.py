@@ -31,7 +31,7 @@
 # - compare five classes of policies on one road, with intervals.
 #
 # You need notebook 2 (bins, log-softmax). The experiments take about half a minute on a laptop.
-# Most answers are two to five lines.
+# Most answers are two to five lines. Time: about three hours.
 
 # %%
 import math

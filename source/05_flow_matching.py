@@ -31,7 +31,7 @@
 # - turn a noise prediction into a velocity, and so DDPM into flow matching.
 #
 # You need notebook 1 (the conditional mean) and the Gaussian's density. The experiments take about a minute on a
-# laptop. Most answers are one to five lines.
+# laptop. Most answers are one to five lines. Time: about four hours.
 
 # %%
 import math

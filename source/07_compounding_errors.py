@@ -32,7 +32,7 @@
 # - run DAgger under a budget of labels;
 # - find out whether it was the states or the labels that helped.
 #
-# You need notebook 1. The experiments take about two minutes on a laptop.
+# You need notebook 1. The experiments take about two minutes on a laptop. Time: about four hours.
 
 # %%
 import math

@@ -37,6 +37,8 @@
 # ```bash
 # python3 course.py setup --capstone
 # ```
+#
+# Time: about three and a half hours.
 
 # %%
 import math

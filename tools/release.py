@@ -176,6 +176,7 @@ def _student_readme(project: Path, released: Sequence[Notebook]) -> str:
     text = (project / "README.md").read_text(encoding="utf-8")
     numbers = [notebook.name.partition("_")[0] for notebook in released]
     rows = [line for line in text.split("\n") if line.replace("*", "")[2:4] in numbers]
+    times = [time_for(notebook) for notebook in released]
     pictures = [
         _between(text, rf"^!\[[^\]]*\]\(assets/{notebook.name}\.png\)", r"\n\n(?!\*\d\d:)")
         for notebook in released
@@ -188,9 +189,23 @@ def _student_readme(project: Path, released: Sequence[Notebook]) -> str:
             "README.md", problem, "The students' README is made of both: see tools/release.py."
         )
     template = _TEMPLATE.read_text(encoding="utf-8")
-    filled = {"notebooks": "\n".join(rows), "pictures": "\n\n".join(pictures), "troubles": troubles}
+    timed = "\n".join(f"{row} {time} |" for row, time in zip(rows, times, strict=True))
+    filled = {"notebooks": timed, "pictures": "\n\n".join(pictures), "troubles": troubles}
     filled["buttons"] = with_buttons(f"{DOORS}\n{DOORS_END}")
     return re.sub(r"\{(\w+)\}", lambda match: filled[match[1]], template)
+
+
+def time_for(notebook: Notebook) -> str:
+    """Return how long a notebook takes, such as ``"about two hours"``: the last sentence of its first cell says so.
+
+    Raises:
+        BuildError: If it does not.
+    """
+    found = re.search(r"\bTime: (about [a-z ]+ hours)\.$", notebook.cells[0].source)
+    if found is None:
+        remedy = "End it with such a sentence: Time: about two and a half hours."
+        raise BuildError(notebook.name, "its first cell does not say how long it takes.", remedy)
+    return found[1]
 
 
 def _between(text: str, start: str, end: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.book.tables import derived_parts, points_of, references, section
+from tools.release import time_for
 from tools.rules import read_course
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,26 @@ def test_every_link_of_a_page_leads_to_a_section(page):
 def test_every_part_that_a_page_includes_is_made(page):
     included = re.findall(r"generated/([\w.]+)", PAGES[page])
     assert set(included) <= {*PARTS, "modes.html"}
+
+
+WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "and a half": 0.5}
+
+
+def hours_of(notebook):
+    """Return the hours that a notebook's first cell gives itself: "about two and a half hours" are 2.5."""
+    said = time_for(notebook).removeprefix("about ").removesuffix(" hours")
+    return sum(hours for word, hours in WORDS.items() if word in said)
+
+
+def test_the_instructors_hours_are_those_that_the_notebooks_tell():
+    rows = re.findall(r"^\| \d \|.*\| ([\d½ +]+) \|", PAGES["instructors.md"], re.MULTILINE)
+    told = [float(part.replace("½", ".5")) for row in rows for part in row.split(" + ")]
+    assert told == [hours_of(notebook) for notebook in NOTEBOOKS]
+    assert f"about {sum(told):.0f} hours" in PAGES["instructors.md"]
+    assert f"{sum(told):.0f} hours for all nine" in PAGES["index.md"]
+    assert sum(told[number - 1] for number in (1, 5, 7)) == 10
+    assert "ten for notebooks 1, 5 and 7" in PAGES["index.md"]
+    assert "about ten hours" in PAGES["instructors.md"]
 
 
 # The glossary -------------------------------------------------------------------------------------

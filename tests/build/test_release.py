@@ -20,7 +20,7 @@ from tools.error import BuildError
 from tools.library import withheld
 from tools.master import INSTRUCTOR_TESTS, STUDENT_TESTS
 from tools.notebooks import read_to_run, run
-from tools.release import MANIFEST, check, collect, release
+from tools.release import MANIFEST, check, collect, release, time_for
 from tools.release_check import KNOWN, Secrets, find_leaks, secrets_of
 from tools.rules import read_course
 from tools.source import Question
@@ -128,6 +128,21 @@ def test_its_readme_lists_its_notebooks_and_no_other(folder):
     assert re.findall(r"^\| \*{0,2}(\d\d)\*{0,2} \|", text, re.M) == ["01", "02", "03", "04", "05"]
     assert [line for line in text.split("\n") if "setup --fresh" in line]
     assert not re.search(r"\{\w+\}|nstructor|autograder|course\.py (test|build|grade)", text)
+
+
+def test_its_readme_tells_the_time_that_each_notebook_tells_itself(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    times = re.findall(r"^\| \*{0,2}\d\d\*{0,2} \|.*\| ([^|]+) \|$", text, re.M)
+    assert [f"Time: {time}." for time in times] == [
+        re.split(r"(?<=\.)\s", notebook.cells[0].source)[-1] for notebook in RELEASED
+    ]
+
+
+def test_a_notebook_that_does_not_tell_its_time_is_refused():
+    first, *rest = LAST.parts
+    silent = replace(LAST, parts=(replace(first, source="# Five"), *rest))
+    with pytest.raises(BuildError, match=f"{LAST.name}.*how long it takes"):
+        time_for(silent)
 
 
 def test_every_picture_and_link_of_its_readme_leads_somewhere(folder):
