@@ -21,6 +21,9 @@ def test_responsibilities_sum_to_one(responsibilities):
     shares = responsibilities(logits, means, torch.zeros(4, 3, 2), torch.zeros(4, 2))
     check_answered(shares, "responsibilities")
     check_shape(shares, (4, 3), "one share for every row and component.")
+    assert torch.as_tensor(shares).min() >= 0, (
+        "some shares are negative: are they still logarithms? A share lies between 0 and 1."
+    )
     check_close(
         shares,
         [[0.25, 0.75, 0.0]] * 4,
@@ -72,6 +75,9 @@ def test_responsibilities_survive_extremes(responsibilities):
     actions = torch.tensor([[1000.0], [0.0], [0.0]])
     shares = responsibilities(logits, means, torch.zeros(3, 2, 1), actions)
     check_answered(shares, "responsibilities")
-    check_finite(shares, "a fraction of densities becomes 0/0 far away: stay in logarithms.")
+    check_finite(
+        shares,
+        "a fraction of densities becomes 0/0 far away: compute with logarithms up to the last step.",
+    )
     hint = "far away from all, and with tiny weights, the nearest component is responsible: add log weights, not weights."
     check_close(shares, [[1.0, 0.0]] * 3, hint)

@@ -14,12 +14,14 @@ def test_component_log_probs_of_known_components(component_log_probs):
 
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, check_shape
+    from imitation_lab.testing import check_answered, check_close, check_shape, explain_shapes
 
     actions = torch.tensor([[1.0, -3.0]]).repeat(4, 1)
     means = torch.tensor([[1.0, -3.0], [3.0, -3.0], [1.0, 1.0]]).repeat(4, 1, 1)
     means.requires_grad_()
-    log_probs = component_log_probs(means, torch.full((4, 3, 2), math.log(2)), actions)
+    log_stds = torch.full((4, 3, 2), math.log(2))
+    with explain_shapes("component_log_probs", means=means, log_stds=log_stds, actions=actions):
+        log_probs = component_log_probs(means, log_stds, actions)
     check_answered(log_probs, "component_log_probs")
     check_shape(log_probs, (4, 3), "one number for every row and component.")
     peak = -math.log(8 * math.pi)

@@ -12,17 +12,23 @@ def test_mixture_sample_stays_with_its_component(mixture_sample):
     assert mixture_sample is not None, "mixture_sample is not defined yet: run the cell with your answer."
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, check_shape
+    from imitation_lab.testing import check_answered, check_close, check_shape, explain_shapes
 
     logits = torch.full((6, 3), -1000.0)
     logits[:, 1] = 0.0
     means = torch.tensor([[-900.0] * 2, [100.0, 500.0], [900.0] * 2]).repeat(6, 1, 1)
-    first, again, other = (
-        mixture_sample(logits, means, torch.zeros(6, 3, 2), torch.Generator().manual_seed(seed))
-        for seed in (1, 1, 2)
-    )
+    log_stds = torch.zeros(6, 3, 2)
+    with explain_shapes("mixture_sample", logits=logits, means=means, log_stds=log_stds):
+        first, again, other = (
+            mixture_sample(logits, means, log_stds, torch.Generator().manual_seed(seed))
+            for seed in (1, 1, 2)
+        )
     check_answered(first, "mixture_sample")
-    check_shape(first, (6, 2), "one action for every row.")
+    check_shape(
+        first,
+        (6, 2),
+        "one action for every row. With an axis too many, look at the shapes of your two index tensors.",
+    )
     away = (torch.as_tensor(first) - torch.tensor([100.0, 500.0])).abs().max()
     assert away < 20, "all weight is on the second component: its mean is (100, 500), its \u03c3 is 1."
     check_close(again, first.tolist(), "the same seed gave another sample: pass `generator` on.")

@@ -21,6 +21,9 @@ def test_responsibilities_sum_to_one(responsibilities):
     shares = responsibilities(logits, means, torch.zeros(4, 3, 2), torch.zeros(4, 2))
     check_answered(shares, "responsibilities")
     check_shape(shares, (4, 3), "one share for every row and component.")
+    assert torch.as_tensor(shares).min() >= 0, (
+        "some shares are negative: are they still logarithms? A share lies between 0 and 1."
+    )
     check_close(
         shares,
         [[0.25, 0.75, 0.0]] * 4,
