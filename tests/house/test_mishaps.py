@@ -198,7 +198,7 @@ def test_blank_answers_are_told_from_written_ones(name):
     texts = {cell["id"]: cell["source"] for cell in solved["cells"]}
     for cell in blank["cells"]:
         cell["source"] = texts[cell["id"]]
-    assert count_answers(blank) == (asked, ())
+    assert count_answers(blank)[:2] == (asked, ())
 
 
 # Out of memory -----------------------------------------------------------------------------------
