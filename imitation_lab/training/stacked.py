@@ -20,9 +20,9 @@ Place = tuple[dict[str, Any], str]
 class Stack:
     """Modules of one shape, computed together.
 
-    It does what ``torch.func.functional_call`` under ``vmap`` does, in three fifths of the time: tensors
-    are put into their places directly, and a linear layer is one batched product where vmap's own rule
-    makes five operations of it.
+    It does what ``torch.func.functional_call`` under ``vmap`` does, with less bookkeeping: tensors are put
+    into their places directly, and a linear layer is one batched product where vmap's own rule makes
+    several operations of it.
 
     Args:
         modules: Of one class and shape.
