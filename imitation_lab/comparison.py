@@ -21,7 +21,13 @@ from imitation_lab.evaluation import SuccessRate, evaluate
 from imitation_lab.experts import ForkDriver, NoisyActor
 from imitation_lab.files import write_atomically
 from imitation_lab.networks import count_parameters
-from imitation_lab.training import TrainingRun, TrainingSettings, one_thread, train_ensemble
+from imitation_lab.training import (
+    TrainingRun,
+    TrainingSettings,
+    finished,
+    one_thread,
+    train_ensemble,
+)
 from imitation_lab.types import Actor, Generator, Policy
 
 MakePolicy = Callable[[int, Generator], Policy]  # from a width and the source of initial weights
@@ -95,6 +101,10 @@ def compare(
         num_starts: Starts that both drivers demonstrate, for each seed.
         episodes: Test drives for each seed.
         progress: Whether to show a bar for every class.
+
+    Raises:
+        KeyboardInterrupt: If somebody stopped a training.
+        ValueError: If a class has no width that comes near enough to the number of parameters.
     """
     data = [demonstrate(task, fork_drivers(task), num_starts, _generator(seed)) for seed in seeds]
     held_out = demonstrate(task, fork_drivers(task), num_starts, _generator(min(seeds) - 1))
@@ -104,7 +114,7 @@ def compare(
         policies = [make_policy(width, _generator(seed)) for seed in seeds]
         title = f"{name}, {road}"
         runs = train_ensemble(policies, data, settings, seeds, "cpu", title, progress)
-        results.append(judge(name, road, task, runs, seeds, held_out, episodes))
+        results.append(judge(name, road, task, finished(runs), seeds, held_out, episodes))
     return results
 
 

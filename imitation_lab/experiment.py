@@ -11,6 +11,7 @@ from imitation_lab.training import (
     TrainingRun,
     TrainingSettings,
     best_device,
+    finished,
     train_ensemble,
 )
 from imitation_lab.types import Actor, Policy, Task
@@ -37,14 +38,10 @@ def clone(
         description: Stands before the progress bar.
 
     Raises:
-        KeyboardInterrupt: If somebody stopped the training: half-trained policies would drive, and
-            look like a result.
+        KeyboardInterrupt: If somebody stopped the training.
     """
     policies = [make_policy(seed) for seed in seeds]
-    runs = train_ensemble(policies, demonstrations, settings, seeds, device, description)
-    if any(run.interrupted for run in runs):
-        raise KeyboardInterrupt("training was stopped: run this cell again to train anew")
-    return runs
+    return finished(train_ensemble(policies, demonstrations, settings, seeds, device, description))
 
 
 def players(runs: Sequence[TrainingRun], execution_horizon: int | None = None) -> list[ChunkPlayer]:

@@ -33,7 +33,13 @@ from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.rollout import rollout
 from imitation_lab.stack import PolicyStack
-from imitation_lab.training import TrainingRun, TrainingSettings, one_thread, train_ensemble
+from imitation_lab.training import (
+    TrainingRun,
+    TrainingSettings,
+    finished,
+    one_thread,
+    train_ensemble,
+)
 from imitation_lab.types import Actor
 
 Environment = Fork | Racetrack | Pendulum
@@ -258,6 +264,9 @@ def run_map(
         device: Where to train and drive.
         processes: Among which the work is shared out.
         progress: Whether to show a bar.
+
+    Raises:
+        KeyboardInterrupt: If somebody stopped a training.
     """
     horizons = sorted(set(horizons))
     jobs = [
@@ -300,9 +309,7 @@ def _train(job: _Job) -> list[TrainingRun]:
         job.device,
         progress=False,
     )
-    if any(run.interrupted for run in runs):
-        raise KeyboardInterrupt("training was stopped: run this again to train anew")
-    return runs
+    return finished(runs)
 
 
 @lru_cache(maxsize=256)

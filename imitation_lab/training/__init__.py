@@ -9,6 +9,7 @@ from imitation_lab.training.settings import (
     TrainingRun,
     TrainingSettings,
     best_device,
+    finished,
     one_thread,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "TrainingRun",
     "TrainingSettings",
     "best_device",
+    "finished",
     "minimize",
     "one_thread",
     "train",

@@ -81,6 +81,18 @@ class TrainingRun:
     interrupted: bool
 
 
+def finished(runs: list[TrainingRun]) -> list[TrainingRun]:
+    """Return training runs that nobody stopped.
+
+    Raises:
+        KeyboardInterrupt: If somebody stopped one: half-trained policies would drive, and look like a
+            result.
+    """
+    if any(run.interrupted for run in runs):
+        raise KeyboardInterrupt("training was stopped: run this again to train anew")
+    return runs
+
+
 def best_device() -> torch.device:
     """Return the fastest device here: CUDA, then Apple's MPS, then the CPU."""
     if torch.cuda.is_available():

@@ -31,7 +31,7 @@ from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.training import Normalizers, TrainingRun, TrainingSettings
+from imitation_lab.training import Normalizers, TrainingRun, TrainingSettings, train_ensemble
 from imitation_lab.types import Trajectory
 
 ROADS = [Fork(), Fork(angle=math.pi / 4)]
@@ -138,6 +138,17 @@ def test_the_drivers_stand_first_as_the_measure_of_all(tmp_path):
     assert read_comparison(path) == results
     table = comparison_table(results).splitlines()
     assert len(table) == 5 and "no density" in table[4]
+
+
+def test_a_comparison_that_was_stopped_gives_no_results(monkeypatch):
+    def stopped(*arguments):
+        runs = train_ensemble(*arguments)
+        return [TrainingRun(**{**vars(run), "interrupted": True}) for run in runs]
+
+    monkeypatch.setattr("imitation_lab.comparison.train_ensemble", stopped)
+    settings, classes = TrainingSettings(steps=2, batch_size=8), {"mixture": maker(MixturePolicy)}
+    with pytest.raises(KeyboardInterrupt, match="training was stopped"):
+        compare("straight", Fork(), classes, [3], settings, 3000, 10, 10, progress=False)
 
 
 class Watched:

@@ -51,7 +51,7 @@ def test_training_that_was_stopped_gives_no_policies(demonstrations, monkeypatch
         return [type(run)(**{**vars(run), "interrupted": True})]
 
     monkeypatch.setattr("imitation_lab.experiment.train_ensemble", stopped)
-    with pytest.raises(KeyboardInterrupt, match="run this cell again"):
+    with pytest.raises(KeyboardInterrupt, match="run this again"):
         clone(make_policy, demonstrations, SETTINGS, SEEDS, "cpu")
 
 
