@@ -48,8 +48,12 @@ def _fault(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
         name = json.loads(text)["metadata"].get("imitation_lab", {}).get("notebook")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return _explain_unreadable(path)
+    except OSError as error:
+        return (
+            f"{path.name} cannot be read ({error.strerror}): allow it, or put a copy in its place."
+        )
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return _explain_damage(path)
     if name is None:
         return ""  # one of the student's own
     if name != path.stem:
@@ -59,7 +63,7 @@ def _fault(path: Path) -> str:
     return ""
 
 
-def _explain_unreadable(path: Path) -> str:
+def _explain_damage(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if any(line.startswith(MARKS) for line in lines):
         take = f"git checkout --ours notebooks/{path.name}"
