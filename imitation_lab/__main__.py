@@ -106,27 +106,41 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    if (number := int(text)) < 1:
+    if (number := _whole(text)) < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
 
 
 def _seed(text: str) -> int:
-    if not 0 <= (number := int(text)) < 2**63:
+    if not 0 <= (number := _whole(text)) < 2**63:
         raise argparse.ArgumentTypeError(f"must be from 0 to 2^63 - 1, got {number}")
     return number
 
 
 def _positive(text: str) -> float:
-    if not 0 < (number := float(text)) < float("inf"):
+    if not 0 < (number := _number(text)) < float("inf"):
         raise argparse.ArgumentTypeError(f"must be greater than 0, got {text}")
     return number
 
 
 def _share(text: str) -> float:
-    if not 0 <= (number := float(text)) <= 1:
+    if not 0 <= (number := _number(text)) <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text}") from None
 
 
 if __name__ == "__main__":

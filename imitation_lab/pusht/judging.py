@@ -131,12 +131,14 @@ def _messages(
 ) -> Iterator[dict[str, Any]]:
     """Yield what the other process says, until it ends, or time is up, or somebody stops it."""
     while not stopped.is_set() and time.monotonic() < deadline:
-        if connection.poll(0.2):
-            try:
-                # Bytes: ``recv`` would unpickle, and pickles are programs.
-                yield json.loads(connection.recv_bytes(MESSAGE_SIZE))
-            except (EOFError, OSError):
-                return
+        try:
+            if not connection.poll(0.2):  # on Windows, this too fails where nobody is left
+                continue
+            # Bytes: ``recv`` would unpickle, and pickles are programs.
+            content = connection.recv_bytes(MESSAGE_SIZE)
+        except (EOFError, OSError):
+            return
+        yield json.loads(content)
 
 
 def _from_message(facts: dict[str, Any]) -> Score:
@@ -179,6 +181,10 @@ def _limit(seconds: int) -> None:
         return
     import resource
 
-    with contextlib.suppress(ValueError, OSError):  # where a stricter limit holds already
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limits = {
+        resource.RLIMIT_CPU: (seconds, seconds + 5),
+        resource.RLIMIT_AS: (MEMORY, MEMORY),
+    }
+    for kind, limit in limits.items():
+        with contextlib.suppress(ValueError, OSError):  # where a stricter limit holds already
+            resource.setrlimit(kind, limit)

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import math
+import multiprocessing
 import os
 import re
 import threading
@@ -194,6 +195,30 @@ def test_a_file_that_takes_too_long_is_stopped(monkeypatch, tmp_path):
     monkeypatch.setattr(judging, "cpu_seconds", lambda trial: 0)
     with pytest.raises(UnfitError, match="it took more than 0 seconds"):
         judge(content, TRIAL)
+
+
+def test_a_stricter_limit_on_time_leaves_the_one_on_memory(monkeypatch):
+    resource = pytest.importorskip("resource")
+    kept = {}
+
+    def set_limit(kind, limits):
+        if kind == resource.RLIMIT_CPU:
+            raise ValueError("not allowed to raise maximum limit")
+        kept[kind] = limits
+
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    judging._limit(100)
+    assert kept == {resource.RLIMIT_AS: (judging.MEMORY, judging.MEMORY)}
+
+
+def test_a_pipe_that_breaks_while_nothing_comes_ends_the_messages(monkeypatch):
+    def broken(timeout):
+        raise BrokenPipeError  # as Windows has it
+
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    monkeypatch.setattr(ours, "poll", broken)
+    with ours, theirs:
+        assert list(judging._messages(ours, math.inf, threading.Event())) == []
 
 
 def test_the_time_for_a_file_is_below_five_minutes():
@@ -473,13 +498,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_judged(arguments, messag
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--starts", "0"], ["--seed", "-1"], ["--points", "nan"], ["--points", "0"], ["--jobs", "x"]],
+    ("arguments", "message"),
+    [
+        (["--starts", "0"], "must be at least 1, got 0"),
+        (["--seed", "-1"], "must be from 0 to 2^63 - 1, got -1"),
+        (["--points", "nan"], "must be greater than 0, got nan"),
+        (["--points", "0"], "must be greater than 0, got 0"),
+        (["--points", "ten"], "must be a number, got ten"),
+        (["--low", "30"], "must be from 0 to 1, got 30"),
+        (["--jobs", "1.5"], "must be a whole number, got 1.5"),
+    ],
 )
-def test_arguments_without_a_meaning_are_refused(arguments, run, files):
+def test_arguments_without_a_meaning_are_refused(arguments, message, run, files, capsys):
     with pytest.raises(SystemExit) as ending:
         run(files[0], *arguments)
     assert ending.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_package_is_named(run, files, monkeypatch):
