@@ -249,7 +249,8 @@ class ChunkPlayer(PhysicalPolicy):
         """Drop the chunks of these episodes."""
         if mask.all():
             # Made here, of this very object: experiments copy players and exchange their policies.
-            played = self.execution_horizon or self.prediction_horizon
+            asked = self.execution_horizon
+            played = self.prediction_horizon if asked is None else asked
             self._controller = RecedingHorizon(self, played)
         self._controller.reset(mask)
 

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from imitation_lab.controller import EnsemblingActor, PhysicalPolicy, RecedingHorizon
+from imitation_lab.controller import (
+    ChunkPlayer,
+    EnsemblingActor,
+    PhysicalPolicy,
+    RecedingHorizon,
+)
 from imitation_lab.normalizer import Normalizer
 from imitation_lab.policies.regression import RegressionPolicy
 from imitation_lab.types import Actor
@@ -153,6 +158,12 @@ def test_the_first_reset_starts_all_episodes():
 def test_impossible_horizons_are_refused(horizon, delay):
     with pytest.raises(ValueError, match="at least 1 and delay at least 0"):
         RecedingHorizon(Clockwork(4), horizon, delay)
+
+
+def test_a_player_is_refused_a_horizon_of_zero_like_any_other():
+    player = ChunkPlayer(RegressionPolicy(3, 1, 4), Normalizer(3), Normalizer(1), 0)
+    with pytest.raises(ValueError, match="at least 1 and delay at least 0, got 0"):
+        player.reset(torch.ones(2, dtype=torch.bool))
 
 
 def test_an_ensemble_combines_all_predictions_of_the_action_that_is_due(generator):
