@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 # Where no pygame is built for this Python, nobody can push.
 collect_ignore_glob = [] if find_spec("gym_pusht") else ["test_pusht_*.py"]
@@ -12,6 +13,11 @@ collect_ignore_glob = [] if find_spec("gym_pusht") else ["test_pusht_*.py"]
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def axes():
+    return Figure().subplots()
 
 
 @pytest.fixture(autouse=True)

@@ -31,11 +31,6 @@ BEFORE_GOAL = np.array([1.84, 0.0, 0, 0, 1, 0, 2, 0], dtype=np.float32)
 AHEAD = np.array([1.0, 0.0], dtype=np.float32)
 
 
-def make_sync(num_envs, autoreset_mode=AutoresetMode.NEXT_STEP, **settings):
-    makers = [lambda: TaskEnv(Fork(**settings))] * num_envs
-    return SyncVectorEnv(makers, autoreset_mode=autoreset_mode)
-
-
 def draw_starts(num_envs, seed=0):
     return Fork().initial_states(num_envs, torch.Generator().manual_seed(seed)).numpy()
 

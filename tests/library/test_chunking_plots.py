@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from imitation_lab.controller import RecedingHorizon
 from imitation_lab.envs import Fork
@@ -14,11 +13,6 @@ from imitation_lab.plots.chunking import (
 )
 from imitation_lab.plots.looks import POLICY_LOOKS
 from imitation_lab.rollout import rollout
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
 
 
 def test_a_chunk_is_drawn_from_its_step_on(axes):

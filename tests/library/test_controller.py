@@ -11,7 +11,7 @@ from imitation_lab.controller import (
 )
 from imitation_lab.normalizer import Normalizer
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.types import Actor
+from imitation_lab.types import Actor, Policy
 
 EVERYBODY = torch.ones(3, dtype=torch.bool)
 
@@ -158,6 +158,61 @@ def test_the_first_reset_starts_all_episodes():
 def test_impossible_horizons_are_refused(horizon, delay):
     with pytest.raises(ValueError, match="at least 1 and delay at least 0"):
         RecedingHorizon(Clockwork(4), horizon, delay)
+
+
+class Counter(Policy):
+    """Says at every call how often it was asked, and what it was shown, in normalised units."""
+
+    def __init__(self):
+        super().__init__(observation_dim=2, action_dim=1, prediction_horizon=3)
+        self.calls = 0
+
+    def loss(self, observations, actions, generator=None): ...
+
+    def sample(self, observations, generator=None):
+        self.calls += 1
+        self.shown = observations
+        steps = torch.arange(3.0).view(1, 3, 1)
+        return (10 * self.calls + steps).expand(len(observations), 3, 1)
+
+
+def make_player():
+    seen, done = Normalizer(2), Normalizer(1)
+    seen.mean.copy_(torch.tensor([1.0, 2])), seen.scale.copy_(torch.tensor([2.0, 4]))
+    done.mean.copy_(torch.tensor([100.0])), done.scale.copy_(torch.tensor([0.5]))
+    player = ChunkPlayer(Counter(), seen, done)
+    player.reset(torch.ones(4, dtype=torch.bool))
+    return player
+
+
+def test_a_chunk_is_played_to_its_end_and_then_the_policy_is_asked_again(generator):
+    player = make_player()
+    played = [player.act(torch.zeros(4, 2), generator) for _ in range(7)]
+    expected = [100 + 0.5 * value for value in (10, 11, 12, 20, 21, 22, 30)]
+    assert [action[0].item() for action in played] == expected
+    assert all(action.shape == (4, 1) for action in played)
+
+
+def test_a_controller_normalises_what_goes_in(generator):
+    player = make_player()
+    player.act(torch.tensor([[1.0, 2.0], [3.0, 6.0], [0, 0], [0, 0]]), generator)
+    assert torch.equal(player.policy.shown[:2], torch.tensor([[0.0, 0], [1, 1]]))
+
+
+def test_a_reset_drops_the_chunk(generator):
+    player = make_player()
+    player.act(torch.zeros(4, 2), generator)
+    player.reset(torch.ones(4, dtype=torch.bool))
+    assert player.act(torch.zeros(4, 2), generator)[0].item() == 100 + 0.5 * 20
+
+
+def test_a_controller_is_an_actor():
+    assert isinstance(make_player(), Actor)
+
+
+def test_normalizers_of_another_run_are_refused():
+    with pytest.raises(ValueError, match=r"have \(3, 1\) dimensions, the policy \(2, 1\)"):
+        ChunkPlayer(Counter(), Normalizer(3), Normalizer(1))
 
 
 def test_a_player_is_refused_a_horizon_of_zero_like_any_other():

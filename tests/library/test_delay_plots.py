@@ -2,18 +2,10 @@
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from imitation_lab.evaluation import SuccessRate
 from imitation_lab.plots import POLICY_LOOKS
 from imitation_lab.plots.delay import WAY_LOOKS, plot_predictions, plot_seam, plot_success_over
-
-
-@pytest.fixture
-def axes():
-    figure, axes = plt.subplots()
-    yield axes
-    plt.close(figure)
 
 
 def test_a_way_to_play_a_flow_has_no_other_policys_colour():

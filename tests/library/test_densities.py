@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from imitation_lab.plots.densities import plot_bins, plot_gaussian, plot_mixture, plot_toy
 from imitation_lab.toys import three_lanes, two_drivers
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
 
 
 @pytest.mark.parametrize("toy", [two_drivers(), three_lanes()], ids=lambda toy: toy.name)

@@ -2,14 +2,8 @@
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from imitation_lab.plots.flows import SHARE, plot_arrows, plot_mixtures, plot_paths
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
 
 
 def test_an_arrow_points_to_where_its_point_would_end(axes):

@@ -1,15 +1,8 @@
 """Pictures of actions in the plane: steer runs along the horizontal, speed along the vertical."""
 
-import pytest
 import torch
-from matplotlib.figure import Figure
 
 from imitation_lab.plots.planes import plot_plane, plot_table
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
 
 
 def test_a_table_has_steer_along_the_horizontal_and_speed_along_the_vertical(axes):

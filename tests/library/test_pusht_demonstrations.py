@@ -92,8 +92,8 @@ def test_slips_are_as_large_as_they_should_be():
     assert (offsets.mean(dim=0).abs() < 6 * size / np.sqrt(count)).all()
 
 
-def test_a_hand_that_never_slips_does_what_it_is_told():
-    actions = torch.rand(7, 2)
+def test_a_hand_that_never_slips_does_what_it_is_told(generator):
+    actions = torch.rand(7, 2, generator=generator)
     assert torch.equal(Stumbles(torch.Generator(), rate=0.0)(actions), actions)
 
 

@@ -2,19 +2,11 @@
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from imitation_lab.envs import Racetrack
 from imitation_lab.experts import RacetrackDriver
 from imitation_lab.plots.shift import WAY_LOOKS, plot_growth, plot_laps, plot_rounds, plot_tube
 from imitation_lab.rollout import rollout
-
-
-@pytest.fixture
-def axes():
-    figure, axes = plt.subplots()
-    yield axes
-    plt.close(figure)
 
 
 def test_laps_follow_the_vehicle_to_its_end(axes):
