@@ -246,11 +246,9 @@ def _choosing(task: Fork, observations: Tensor) -> Tensor:
     return ForkDriver(task, decision_distance=DECISION_DISTANCE).is_deciding(observations)
 
 
-def _sides(
-    task: Fork, actors: Sequence[Actor], observations: Tensor, repeats: int = 10
-) -> tuple[float, float, float]:
+def _sides(task: Fork, actors: Sequence[Actor], observations: Tensor) -> tuple[float, float, float]:
     lateral = []
-    seen = observations.repeat(repeats, 1)
+    seen = observations.repeat(10, 1)
     for seed, actor in enumerate(actors):
         actor.reset(torch.ones(len(seen), dtype=torch.bool))
         with torch.inference_mode():

@@ -94,9 +94,9 @@ class Round:
             seed: Fixes starts and noise.
             episodes: Drives of each.
         """
-        device = self.runs[0].normalizers[0].mean.device
-        generator = torch.Generator(device).manual_seed(FIRST_DRIVE + seed)
-        actor = RecedingHorizon(PolicyStack(self.players))
+        stack = PolicyStack(self.players)
+        generator = torch.Generator(stack.device).manual_seed(FIRST_DRIVE + seed)
+        actor = RecedingHorizon(stack)
         rollouts = rollout(task, actor, episodes * len(self.runs), generator)
         return [
             _evaluation(rollouts, slice(first, first + episodes))
@@ -115,9 +115,10 @@ def learn_from_corrections(
     seeds: Sequence[int],
     rounds: int = 0,
     collect: Collect | None = None,
-    device: torch.device | str = "cpu",
 ) -> Iterator[Round]:
     """Learn, have each policy corrected, and learn anew from all labels so far.
+
+    On the CPU: networks for a few hundred labels are too small to profit from a GPU.
 
     Args:
         make_policy: Makes the policy of a seed, with initial weights of its own.
@@ -127,8 +128,6 @@ def learn_from_corrections(
         rounds: Of corrections.
         collect: Returns new labels for one seed's policy: ``collect(policy, round, seed)``.
             Not needed without rounds.
-        device: Where to train, and where the policies take their observations. Networks for a few
-            hundred labels are too small to profit from a GPU.
 
     Yields:
         A round more than there are corrections, the first one behaviour cloning.
@@ -141,7 +140,7 @@ def learn_from_corrections(
     datasets = list(datasets)
     for index in range(rounds + 1):
         demonstrations = [as_demonstrations(dataset) for dataset in datasets]
-        runs = clone(make_policy, demonstrations, settings, seeds, device, f"round {index}")
+        runs = clone(make_policy, demonstrations, settings, seeds, "cpu", f"round {index}")
         done = Round(datasets, runs)
         yield done
         if collect and index < rounds:

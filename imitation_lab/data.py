@@ -78,6 +78,9 @@ class Demonstrations:
 
         Args:
             prediction_horizon: Actions per chunk, at least 1.
+
+        Raises:
+            ValueError: If ``prediction_horizon`` is below 1.
         """
         if prediction_horizon < 1:
             raise ValueError(f"prediction_horizon must be at least 1, got {prediction_horizon}.")

@@ -100,11 +100,11 @@ class Scene:
     Attributes:
         task: The environment, without noise.
         drivers: Who demonstrates, by the demonstrator's name and the environment.
-        demonstrated: The environment of the demonstrations, where it is another one.
         num_starts: Starts of the demonstrations, for each driver.
         observation_noise: Where the sensor is noisy, in the environment's unit.
         process_noise: Where the actuator is noisy, in the environment's unit.
         settings: How long and how fast policies learn.
+        demonstrated: The environment of the demonstrations, where it is another one.
     """
 
     task: Environment

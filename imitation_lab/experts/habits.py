@@ -26,7 +26,7 @@ class PausingActor:
             ``0 … longest_pause``.
 
     Raises:
-        ValueError: If the probability is none, or the longest pause is negative.
+        ValueError: If the probability is not in [0, 1], or the longest pause is negative.
     """
 
     actor: Actor
@@ -81,7 +81,7 @@ class SwitchingActor:
         probability: Of drawing lots again at a step, in [0, 1]. With 0 one actor plays the episode.
 
     Raises:
-        ValueError: If there is no actor, or the probability is none.
+        ValueError: If there is no actor, or the probability is not in [0, 1].
     """
 
     actors: Sequence[Actor]

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from imitation_lab.comparison import PolicyResult
@@ -41,7 +40,7 @@ def plot_success_by_road(axes: Axes, results: Sequence[PolicyResult]) -> Axes:
 def plot_excess_nats(axes: Axes, results: Sequence[PolicyResult]) -> Axes:
     """Draw how many nats every class spends beyond the drivers' own where they choose their side."""
     for offset, fill, road in zip((0.15, -0.15), ("full", "none"), _roads(results), strict=False):
-        least = _at_the_choice(results, "expert", road)
+        least = _drivers_nats(results, road)
         for row, result in _rows(results, road):
             if result.name == "expert":
                 continue
@@ -90,6 +89,6 @@ def _rows(results: Sequence[PolicyResult], road: str) -> list[tuple[int, PolicyR
     return [(names.index(result.name), result) for result in results if result.road == road]
 
 
-def _at_the_choice(results: Sequence[PolicyResult], name: str, road: str) -> float:
-    found = [result for result in results if (result.name, result.road) == (name, road)]
-    return float(np.mean(found[0].nats_at_the_choice))
+def _drivers_nats(results: Sequence[PolicyResult], road: str) -> float:
+    found = [result for result in results if (result.name, result.road) == ("expert", road)]
+    return statistics.mean(found[0].nats_at_the_choice)

@@ -49,9 +49,9 @@ def plot_arrows(
     return axes
 
 
-def plot_paths(axes: Axes, paths: Float[Tensor, "moments batch 2"], policy: str = "flow") -> Axes:
-    """Draw the ways of points in the plane, in a policy's colour, and mark where they end."""
-    look = POLICY_LOOKS[policy]
+def plot_paths(axes: Axes, paths: Float[Tensor, "moments batch 2"]) -> Axes:
+    """Draw the ways of points in the plane, in the flow's colour, and mark where they end."""
+    look = POLICY_LOOKS["flow"]
     lines = paths.detach().cpu().transpose(0, 1)
     axes.add_collection(LineCollection(list(lines.numpy()), colors=look.color, lw=0.7, alpha=0.45))
     axes.plot(*lines[:, 0].T, ls="", marker=".", ms=2.5, color="0.45", label="noise")

@@ -11,6 +11,8 @@ from imitation_lab.plots.looks import POLICY_LOOKS, Look
 from imitation_lab.style import OKABE_ITO
 
 EXPERT_DRIVES = OKABE_ITO["orange"]
+ENDING_MARKS = {"success": "o", "failure": "X", "cut off": "s"}
+STRETCHES = 24  # of the road, each with its own mean
 WAYS = [
     Look(OKABE_ITO["blue"], "o"),
     Look(OKABE_ITO["vermillion"], "s", "--"),
@@ -19,9 +21,7 @@ WAYS = [
 ]
 
 
-def plot_driver(
-    axes: Axes, score: Tensor, engaged: Tensor, low: float, high: float, time_step: float = 0.0
-) -> Axes:
+def plot_driver(axes: Axes, score: Tensor, engaged: Tensor, low: float, high: float) -> Axes:
     """Draw a score over the steps of an episode, and shade where the expert drives.
 
     Args:
@@ -30,24 +30,15 @@ def plot_driver(
         engaged: Who drives (time,), true for the expert.
         low: Below it the expert lets go.
         high: Above it the expert engages.
-        time_step: Seconds between steps, or 0 to count steps.
     """
-    times = torch.arange(len(score)) * (time_step or 1)
-    step = float(times[1] - times[0]) if len(times) > 1 else 1.0
     for start, end in _stretches(engaged):
-        axes.axvspan(
-            float(times[start]) - step / 2,
-            float(times[end - 1]) + step / 2,
-            color=EXPERT_DRIVES,
-            alpha=0.3,
-            lw=0,
-        )
-    axes.plot(times, score, color=POLICY_LOOKS["expert"].color, ls="-", lw=1.2)
+        axes.axvspan(start - 0.5, end - 0.5, color=EXPERT_DRIVES, alpha=0.3, lw=0)
+    axes.plot(score, color=POLICY_LOOKS["expert"].color, ls="-", lw=1.2)
     for height, name in {high: "high", low: "low"}.items():
         axes.axhline(height, color="0.35", ls="--", lw=1)
         label = name if low != high else "low = high"
-        axes.annotate(label, (float(times[0]), height), va="bottom", fontsize=8)
-    axes.set(xlabel="time, s" if time_step else "step", ylabel="danger")
+        axes.annotate(label, (0.0, height), va="bottom", fontsize=8)
+    axes.set(xlabel="step", ylabel="danger")
     return axes
 
 
@@ -164,7 +155,6 @@ def plot_doubt_along(
     places: Tensor,
     doubts: Mapping[str, Tensor],
     look_of: Mapping[str, Look],
-    bins: int = 24,
 ) -> Axes:
     """Draw quantities against where vehicles are along the road: the mean in every stretch of it.
 
@@ -173,14 +163,13 @@ def plot_doubt_along(
         places: Metres along the road (number,).
         doubts: By name, quantities at these places (number,).
         look_of: How each is drawn.
-        bins: Stretches.
     """
-    edges = torch.linspace(float(places.min()), float(places.max()) + 1e-6, bins + 1)
+    edges = torch.linspace(float(places.min()), float(places.max()) + 1e-6, STRETCHES + 1)
     which = torch.bucketize(places, edges, right=True) - 1
     centres = (edges[1:] + edges[:-1]) / 2
     for name, values in doubts.items():
-        counts = torch.bincount(which, minlength=bins)
-        means = torch.bincount(which, weights=values.double(), minlength=bins) / counts
+        counts = torch.bincount(which, minlength=STRETCHES)
+        means = torch.bincount(which, weights=values.double(), minlength=STRETCHES) / counts
         look = look_of[name]
         axes.plot(
             centres[counts > 0],
@@ -219,6 +208,3 @@ def plot_hands(
     axes.grid(visible=False)
     axes.set(xlabel="time, s", ylabel="drives", yticks=[], title=interface)
     return axes
-
-
-ENDING_MARKS = {"success": "o", "failure": "X", "cut off": "s"}

@@ -14,15 +14,14 @@ SHADES = "Blues"  # white where nobody acts
 def plot_table(
     axes: Axes,
     probabilities: Float[Tensor, "num_bins num_bins"],
-    limit: float = LIMIT,
     darkest: float | None = None,
 ) -> Axes:
     """Draw a table of probabilities over (steer, speed), with the marginals along its edges.
 
     Args:
         axes: Where to draw.
-        probabilities: One for each cell: ``probabilities[steer_bin, speed_bin]``.
-        limit: The bins of both numbers share [-limit, limit], in m/s.
+        probabilities: One for each cell: ``probabilities[steer_bin, speed_bin]``. The bins of both
+            numbers share the range of the toys.
         darkest: The probability drawn darkest; by default the largest. Give one number to several
             tables that are to be compared.
     """
@@ -33,10 +32,10 @@ def plot_table(
         vmin=0,
         vmax=darkest or float(table.max()),
         origin="lower",
-        extent=(-limit, limit, -limit, limit),
+        extent=(-LIMIT, LIMIT, -LIMIT, LIMIT),
     )
     axes.set(xlabel="steer, m/s", ylabel="speed, m/s", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
-    edges = torch.linspace(-limit, limit, len(table) + 1)
+    edges = torch.linspace(-LIMIT, LIMIT, len(table) + 1)
     above = axes.inset_axes((0, 1.03, 1, 0.16), sharex=axes)
     above.stairs(table.sum(dim=1), edges, color="0.35", lw=1, fill=True, alpha=0.5)
     beside = axes.inset_axes((1.03, 0, 0.16, 1), sharey=axes)

@@ -123,21 +123,18 @@ def plot_differences(
     return axes
 
 
-def plot_against(
-    axes: Axes, points: Mapping[str, tuple[float, float, Interval]], look: str = "flow"
-) -> Axes:
-    """Draw means with their intervals against another number, and write each point's name beside it.
+def plot_against(axes: Axes, points: Mapping[str, tuple[float, float, Interval]]) -> Axes:
+    """Draw a flow's means with their intervals against another number, with each point's name beside it.
 
     Args:
         axes: Where to draw.
         points: By name: where it stands from left to right, its mean, and the mean's interval.
-        look: One of ``POLICY_LOOKS``.
     """
-    style = POLICY_LOOKS[look]
+    look = POLICY_LOOKS["flow"]
     for name, (place, mean, bounds) in points.items():
         low, high = (float(bound) for bound in bounds)
         ends = [[max(mean - low, 0.0)], [max(high - mean, 0.0)]]
-        axes.errorbar([place], [mean], yerr=ends, color=style.color, fmt=style.marker, capsize=4)
+        axes.errorbar([place], [mean], yerr=ends, color=look.color, fmt=look.marker, capsize=4)
         axes.annotate(name, (place, mean), (6, 6), textcoords="offset points", fontsize=8)
     return axes
 

@@ -22,6 +22,9 @@ def plot_success_rates(
         rates: Success rates by name.
         intervals: The bounds to draw, in [0, 1]; by default each rate's own.
         looks: One per row.
+
+    Raises:
+        ValueError: If an interval is None, as an unanswered question returns it.
     """
     bounds = intervals or [rate.interval for rate in rates.values()]
     if any(bound is None for bound in bounds):

@@ -13,14 +13,16 @@ from imitation_lab.envs.fork import OBSTACLE, POSITION, Fork
 from imitation_lab.plots.looks import DRIVER_LOOKS, OUTCOME_LOOKS, POLICY_LOOKS
 from imitation_lab.rollout import Rollouts
 
+SHOWN_DEMONSTRATIONS, SHOWN_ROLLOUTS = 60, 40  # about as many as one can tell apart
+WIDEST_COMMAND = 1.6  # m/s
+SHOWN_CHUNKS = 8
 
-def plot_demonstrations(
-    axes: Axes, task: Fork, demonstrations: Demonstrations, most_episodes: int = 60
-) -> Axes:
+
+def plot_demonstrations(axes: Axes, task: Fork, demonstrations: Demonstrations) -> Axes:
     """Draw where demonstrators drove, coloured by driver, each as seen from its own obstacle."""
     draw_fork(axes, task)
     seen: set[str] = set()
-    stride = max(1, len(demonstrations) // most_episodes)
+    stride = max(1, len(demonstrations) // SHOWN_DEMONSTRATIONS)
     for trajectory in demonstrations.trajectories[::stride]:
         look = DRIVER_LOOKS.get(trajectory.driver, POLICY_LOOKS["expert"])
         label = None if trajectory.driver in seen else f"{trajectory.driver} driver".strip()
@@ -31,12 +33,12 @@ def plot_demonstrations(
     return axes
 
 
-def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts, most_episodes: int = 40) -> Axes:
+def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts) -> Axes:
     """Draw where episodes went, each as seen from its own obstacle, and how each of them ended."""
     draw_fork(axes, task)
     states = task.to_world(rollouts.states.cpu().unflatten(-1, (4, 2))).flatten(-2)
     seen: set[str] = set()
-    for episode in range(min(most_episodes, len(rollouts))):
+    for episode in range(min(SHOWN_ROLLOUTS, len(rollouts))):
         outcome = outcome_of(rollouts, episode)
         look = OUTCOME_LOOKS[outcome]
         path = _beside_the_obstacle(task, states[: rollouts.lengths[episode] + 1, episode])
@@ -54,31 +56,31 @@ def format_side(command: float, position: float | int | None = None) -> str:
     return f"{abs(command):g}{side}"
 
 
-def plot_commands(axes: Axes, commands: Mapping[str, Tensor], limit: float = 1.6) -> Axes:
+def plot_commands(axes: Axes, commands: Mapping[str, Tensor]) -> Axes:
     """Draw histograms of lateral commands in m/s, left on the left, one outline for each policy."""
-    bins = np.linspace(-limit, limit, 49)
+    bins = np.linspace(-WIDEST_COMMAND, WIDEST_COMMAND, 49)
     for name, values in commands.items():
         look = POLICY_LOOKS[name]
         label = "drivers" if name == "expert" else name
         heights, _ = np.histogram(values.detach().cpu().numpy(), bins, density=True)
         axes.stairs(heights, bins, color=look.color, ls=look.linestyle, lw=1.8, label=label)
-    axes.set(xlabel="lateral command, m/s", ylabel="density", yticks=[], xlim=(limit, -limit))
+    axes.set(xlabel="lateral command, m/s", ylabel="density", yticks=[])
+    axes.set_xlim(WIDEST_COMMAND, -WIDEST_COMMAND)
     axes.xaxis.set_major_formatter(format_side)
     axes.legend(fontsize=8)
     return axes
 
 
-def plot_chunks(axes: Axes, task: Fork, chunks: Tensor, policy: str, count: int = 8) -> Axes:
-    """Draw the lateral commands of some chunks against the time within the chunk.
+def plot_chunks(axes: Axes, task: Fork, chunks: Tensor, policy: str) -> Axes:
+    """Draw the lateral commands of some chunks, spread evenly over the batch, against their time.
 
     Args:
         axes: Where to draw.
         task: Gives the time step.
         chunks: Actions in physical units and the road's frame, (batch, prediction_horizon, 2).
         policy: One of ``POLICY_LOOKS``, for the colour.
-        count: Chunks to draw, spread evenly over the batch.
     """
-    chosen = chunks[torch.linspace(0, len(chunks) - 1, count).long(), :, 1].detach().cpu()
+    chosen = chunks[torch.linspace(0, len(chunks) - 1, SHOWN_CHUNKS).long(), :, 1].detach().cpu()
     times = task.time_step * torch.arange(chunks.shape[1])
     axes.plot(times, chosen.T, color=POLICY_LOOKS[policy].color, marker=".", ls="-", lw=1)
     axes.set(xlabel="time within the chunk, s", ylabel="lateral command, m/s", ylim=(-2, 2))

@@ -39,10 +39,6 @@ class Bins:
         # Clamped first: what is too large for an integer would turn negative.
         return ((numbers + self.limit) / self.width).clamp(0, self.count - 1).long()
 
-    def clamped_share(self, numbers: Float[Tensor, "*shape"]) -> float:
-        """Return the share of numbers that lie beyond the limit. It should be small."""
-        return float((numbers.abs() > self.limit).float().mean())
-
     def place(
         self, indices: Int[Tensor, "*shape"], generator: Generator | None
     ) -> Float[Tensor, "*shape"]:

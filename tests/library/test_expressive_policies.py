@@ -61,11 +61,10 @@ def test_edges_belong_to_the_bin_above_and_the_last_edge_to_the_last_bin():
     assert bins.discretize(edges).tolist() == [0, 1, 2, 3, 3]
 
 
-def test_numbers_beyond_the_limit_count_as_the_nearest_bins_and_are_counted():
+def test_numbers_beyond_the_limit_count_as_the_nearest_bins():
     bins = Bins(count=4, limit=1.0)
     numbers = torch.tensor([-9.0, -1.1, 0.2, 1e9])
     assert bins.discretize(numbers).tolist() == [0, 0, 2, 3]
-    assert bins.clamped_share(numbers) == 0.75
 
 
 def test_a_place_lies_in_its_bin_and_fills_it_evenly(generator):
