@@ -17,6 +17,7 @@ from typing import Any
 import anywidget
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from imitation_lab.style import OKABE_ITO
 
@@ -142,6 +143,11 @@ def bundle_styles(front_end: str) -> str:
     sheets = [STATIC / "shared.css", STATIC / f"{front_end}.css"]
     rules = [sheet.read_text(encoding="utf-8") for sheet in sheets]
     return "\n".join([f".imitation-widget {{ {palette} }}", *rules])
+
+
+def as_bytes(values: Tensor) -> bytes:
+    """Return numbers as float32, the lowest byte first, as ``floatsOf`` in ``shared.js`` reads them."""
+    return values.numpy().astype("<f4").tobytes()
 
 
 def _script_literal(value: Any) -> str:

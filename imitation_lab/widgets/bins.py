@@ -289,12 +289,7 @@ class ChooseTheBins(CourseWidget, front_end="bins"):
         policy_axes, cost_axes = figure.subplots(1, 2, width_ratios=(3, 2))
         plot_policy(policy_axes, self)
         plot_costs(cost_axes, self)
-        handles, labels = [], []
-        for axes in figure.axes:
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-                handles.append(handle)
-                labels.append(label)
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        figure.legend(loc="outside lower center", ncols=3)
         return figure
 
 

@@ -16,7 +16,7 @@ from imitation_lab.controller import PhysicalPolicy
 from imitation_lab.envs import Fork, Racetrack
 from imitation_lab.training import TrainingRun
 from imitation_lab.types import Dataset
-from imitation_lab.widgets.base import CourseWidget
+from imitation_lab.widgets.base import CourseWidget, as_bytes
 from imitation_lab.widgets.cockpit_figure import describe_session, is_usual, plot_session
 from imitation_lab.widgets.cockpit_sessions import (
     Session,
@@ -33,7 +33,6 @@ from imitation_lab.widgets.cockpit_weights import (
     name_weights,
     pack_weights,
 )
-from imitation_lab.widgets.flow_packing import as_bytes
 from imitation_lab.widgets.vehicles import vehicle_plan
 
 STARTS = 100  # every policy begins with the first of them, so that drives can be compared

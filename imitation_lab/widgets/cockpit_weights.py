@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imitation_lab.controller import PhysicalPolicy
 from imitation_lab.training import TrainingRun
-from imitation_lab.widgets.flow_packing import as_bytes
+from imitation_lab.widgets.base import as_bytes
 
 
 def as_physical(policies: Sequence[PhysicalPolicy | TrainingRun]) -> tuple[PhysicalPolicy, ...]:

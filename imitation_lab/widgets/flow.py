@@ -13,7 +13,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from imitation_lab.widgets.base import CourseWidget
+from imitation_lab.widgets.base import CourseWidget, as_bytes
 from imitation_lab.widgets.flow_figure import plot_flow
 from imitation_lab.widgets.flow_numbers import (
     FIELDS,
@@ -29,7 +29,7 @@ from imitation_lab.widgets.flow_numbers import (
     posterior_at,
     start_noise,
 )
-from imitation_lab.widgets.flow_packing import as_bytes, pack, particles_shown
+from imitation_lab.widgets.flow_packing import pack, particles_shown
 from imitation_lab.widgets.flow_scenes import (
     OWN,
     Choice,

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from imitation_lab.widgets.base import as_bytes
 from imitation_lab.widgets.flow_numbers import (
     COURSE,
     LIMIT,
@@ -150,8 +151,3 @@ def _density(data: Float[Tensor, "count 2"]) -> Float[Tensor, "moments points"]:
     offsets = arrow_grid().unsqueeze(1) - times * data
     logits = -0.5 * (offsets / (1 - times)).square().sum(dim=-1)
     return logits.logsumexp(dim=-1).softmax(dim=1)
-
-
-def as_bytes(values: Tensor) -> bytes:
-    """Return numbers as float32, the lowest byte first."""
-    return values.numpy().astype("<f4").tobytes()

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from imitation_lab.data import Demonstrations
 from imitation_lab.envs import Fork, Racetrack
 from imitation_lab.types import Trajectory
-from imitation_lab.widgets.base import CourseWidget
-from imitation_lab.widgets.flow_packing import as_bytes
+from imitation_lab.widgets.base import CourseWidget, as_bytes
 from imitation_lab.widgets.recorded import recorded_drives
 from imitation_lab.widgets.recorder_figure import plot_drives
 from imitation_lab.widgets.recorder_numbers import (

@@ -10,7 +10,7 @@ from torch import Tensor
 from imitation_lab.envs.fork import GOAL, OBSTACLE, Fork
 from imitation_lab.traces import ChunkTrace, Fate
 from imitation_lab.types import Ending
-from imitation_lab.widgets.flow_packing import as_bytes
+from imitation_lab.widgets.base import as_bytes
 from imitation_lab.widgets.words import fixed
 
 JUMP = 0.5  # m/s sideways: a new plan that differs by more from the old one jumps

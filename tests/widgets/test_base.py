@@ -109,7 +109,7 @@ class SumOfBytes(CourseWidget):
 @pytest.mark.browser
 @pytest.mark.parametrize("count", [0, 1, 250_000])
 def test_an_exported_page_hands_bytes_out_as_a_live_model_does(chromium, tmp_path, count):
-    numbers = np.arange(count, dtype="<f4") % 7 - 2.5  # every byte value up to 255 among them
+    numbers = np.arange(count, dtype="<f4") % 7 - 2.5  # bytes above 127 among them
     path = tmp_path / "sum.html"
     path.write_text(SumOfBytes(numbers=numbers.tobytes()).to_html(), encoding="utf-8")
     page = chromium.new_page()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imitation_lab.widgets import DragTheModes
-from imitation_lab.widgets.base import STATIC, _script_literal
+from imitation_lab.widgets.base import _script_literal
 from imitation_lab.widgets.modes import LIMITS, summary
 
 pytestmark = pytest.mark.browser
@@ -31,14 +31,8 @@ def test_closed_forms_in_the_browser_are_those_of_python(open_widget):
     shown = open_widget()
     generator = random.Random(0)
     settings = [random_settings(generator) for _ in range(200)]
-    module = f"data:text/javascript,{(STATIC / 'gaussians.js').read_text()}"
-    in_browser = shown.page.evaluate(
-        """async ([source, settings]) => {
-            const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-            const { summarize } = await import(address);
-            return settings.map(summarize);
-        }""",
-        [module.removeprefix("data:text/javascript,"), settings],
+    in_browser = shown.evaluate_in_bundle(
+        DragTheModes(), "(settings) => settings.map(summarizeModes)", settings
     )
     for numbers, values in zip(in_browser, settings, strict=True):
         expected = summary(**values)

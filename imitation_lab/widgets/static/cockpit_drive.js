@@ -3,7 +3,7 @@
 
 import { clamp } from "./shared.js";
 import { disagreementOf } from "./network.js";
-import { drawNormal, wrappedAngle } from "./vehicles.js";
+import { drawNormal, shortened, wrappedAngle } from "./vehicles.js";
 
 const POINTER_GAIN = { fork: 4, racetrack: 6 }; // 1/s: m/s per metre, rad/s per radian, as the simulated drivers have it
 const WHEEL_SECONDS = 0.12; // by the clock, from straight ahead to as far as the wheel turns, and back
@@ -116,8 +116,7 @@ function actionTowards(plan, vehicle, state, [x, y]) {
   const gain = POINTER_GAIN[plan.name];
   if (plan.name === "fork") {
     const velocity = [gain * (x - state[0]), gain * (y - state[1])];
-    const excess = Math.max(1, Math.hypot(...velocity) / plan.top_speed);
-    return vehicle.toWorld(velocity.map((part) => part / excess));
+    return vehicle.toWorld(shortened(velocity, plan.top_speed));
   }
   const error = wrappedAngle(Math.atan2(y - state[1], x - state[0]) - state[2]);
   return [clamp(gain * error, -plan.action_bound, plan.action_bound)];

@@ -1,8 +1,8 @@
 // One drive after the other: started, driven in real time, ended, sent to the kernel.
 
-import { oncePerFrame } from "./shared.js";
+import { floatsOf, oncePerFrame } from "./shared.js";
 import { makeLoop, sendToKernel } from "./driving.js";
-import { floatsOf, makePolicies } from "./network.js";
+import { makePolicies } from "./network.js";
 import { packDrive, startDrive } from "./cockpit_drive.js";
 
 const READ_AGAIN = 250; // milliseconds between two looks at the numbers in words

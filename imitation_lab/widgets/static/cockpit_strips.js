@@ -145,7 +145,7 @@ function makeStrip(height, label) {
 }
 
 /** The spans of steps in which the person drove: from the first one to the one after the last. */
-export function spansOf(log) {
+function spansOf(log) {
   const spans = [];
   log.forEach(({ engaged }, step) => {
     if (engaged && !log[step - 1]?.engaged) spans.push([step, step]);

@@ -2,7 +2,7 @@
 // Everything is computed here; the kernel hears of a change on release.
 
 import { plain, roundTo } from "./shared.js";
-import { makeChoice, makeRange, showPanels } from "./panels.js";
+import { makeButton, makeChoice, makeRange, showPanels } from "./panels.js";
 import {
   clipComponent,
   FLOOR_LIMITS,
@@ -112,7 +112,7 @@ function makeComponentsControls(settings, climb, redraw, commit) {
     get: () => settings.start,
     set: choose("start", again),
   });
-  const anew = climb.makeAnewButton(() => {
+  const anew = makeButton("Start anew", () => {
     if (settings.start === "at random") settings.seed += 1;
     again();
     commit();

@@ -54,10 +54,8 @@ export function makeClimb(settings, view, redraw, commit) {
     view.steps = 0;
     view.trace = [];
   };
-  return { node: button, forget, stop: () => run(false), makeAnewButton };
+  return { node: button, forget, stop: () => run(false) };
 }
-
-const makeAnewButton = (onClick) => makeButton("Start anew", onClick);
 
 function label(running) {
   if (prefersCalm()) return `Take ${STEPS_AT_ONCE} steps`;

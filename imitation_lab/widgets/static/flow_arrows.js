@@ -38,7 +38,7 @@ function strokeBand(context, colour, width, opacity) {
   context.stroke();
 }
 
-export const arrowPlace = (cell) => (cell + 0.5) * CELL - PLANE_LIMIT;
+const arrowPlace = (cell) => (cell + 0.5) * CELL - PLANE_LIMIT;
 
 function fillField({ velocity, passing }, weights, scene, shown, time) {
   const scale = shown === "difference" ? scene.exaggeration : 1;

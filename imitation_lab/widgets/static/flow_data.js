@@ -1,6 +1,8 @@
 // What the kernel sent once, as bytes: where particles start, where they stop after every step, the data
 // points, and learned fields on a grid.
 
+import { bytesOf, floatsOf } from "./shared.js";
+
 export const PLANE_LIMIT = 3.2;
 export const STEP_COUNTS = [1, 2, 3, 5, 10, 20, 50];
 export const ARROW_GRID = 16;
@@ -8,14 +10,11 @@ export const ARROW_MOMENTS = 25;
 export const OWN_POINTS = "your own points";
 const STOP_QUANTUM = 1 / 4096;
 
-/** Return the bytes of a trait, from their start: typed arrays ask for that. */
-const bytesOf = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-
 /** Return the start noise and the choices, each with its states. */
 export function unpackFlow(model) {
-  const data = takeFrom(new Float32Array(bytesOf(model.get("scene_points"))));
+  const data = takeFrom(floatsOf(model.get("scene_points")));
   const stops = takeFrom(new Int16Array(bytesOf(model.get("trajectories"))));
-  const arrows = takeFrom(new Float32Array(bytesOf(model.get("learned_arrows"))));
+  const arrows = takeFrom(floatsOf(model.get("learned_arrows")));
   const unpackState = (choice, state) => ({
     ...state,
     data: data(2 * state.points),
@@ -26,7 +25,7 @@ export function unpackFlow(model) {
     ...choice,
     states: choice.states.map((state) => unpackState(choice, state)),
   }));
-  return { noise: new Float32Array(bytesOf(model.get("noise"))), choices };
+  return { noise: floatsOf(model.get("noise")), choices };
 }
 
 /** Hand out one part of an array after the other. */

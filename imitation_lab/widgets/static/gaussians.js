@@ -1,8 +1,7 @@
-// Two Gaussians in closed form. `imitation_lab/widgets/modes.py` holds the same formulas, and a test
-// holds the two equal.
+// Gaussians in closed form, as `imitation_lab/widgets/gaussians.py` has them.
 
 /** The error function, by its series of positive terms: exact to rounding. */
-export function erf(x) {
+function erf(x) {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x;
   let sum = x;
@@ -32,33 +31,4 @@ export function gaussianQuantile(share) {
     else high = middle;
   }
   return (low + high) / 2;
-}
-
-export function mixtureDensity(x, { left_mode, right_mode, left_weight, spread }) {
-  return (
-    left_weight * gaussianDensity(x, left_mode, spread) +
-    (1 - left_weight) * gaussianDensity(x, right_mode, spread)
-  );
-}
-
-/** What `ModesSummary` holds in Python. */
-export function summarize(settings) {
-  const { left_mode, right_mode, left_weight, spread, guess, obstacle } = settings;
-  const right_weight = 1 - left_weight;
-  const mean = left_weight * left_mode + right_weight * right_mode;
-  const variance = spread ** 2 + left_weight * right_weight * (right_mode - left_mode) ** 2;
-  const std = Math.sqrt(variance);
-  return {
-    mean,
-    variance,
-    std,
-    density_at_mean: mixtureDensity(mean, settings),
-    data_in_obstacle:
-      left_weight * gaussianShare(-obstacle, obstacle, left_mode, spread) +
-      right_weight * gaussianShare(-obstacle, obstacle, right_mode, spread),
-    gaussian_in_obstacle: gaussianShare(-obstacle, obstacle, mean, std),
-    excess: (guess - mean) ** 2,
-    guess_loss: variance + (guess - mean) ** 2,
-    optimum_crashes: Math.abs(mean) < obstacle,
-  };
 }

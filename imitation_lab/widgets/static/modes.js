@@ -2,8 +2,15 @@
 // Everything is computed and drawn here; the kernel hears of a change when the student lets go.
 
 import { animate, percent, prefersCalm, signed } from "./shared.js";
-import { makeButton, makeChoice, makeRange, makeResetButton, showPanels } from "./panels.js";
-import { summarize } from "./gaussians.js";
+import {
+  makeButton,
+  makeChoice,
+  makeRange,
+  makeResetButton,
+  settingOf,
+  showPanels,
+} from "./panels.js";
+import { summarizeModes } from "./modes_numbers.js";
 import { actionScale, makeDensityPanel } from "./modes_density.js";
 import { makeLossPanel } from "./modes_loss.js";
 
@@ -18,7 +25,7 @@ function render({ model, el }) {
     traits: TRAITS,
     name: "modes",
     label: "Drag the modes",
-    summarise: summarize,
+    summarise: summarizeModes,
     sentence: modesSentence,
     addToScene: (width) => ({ x: actionScale(width), ...view }),
     build: (settings, redraw, commit) => buildModes(settings, view, redraw, commit),
@@ -63,19 +70,12 @@ function modesSentence({ guess }, numbers) {
 }
 
 function makeControls(settings, view, redraw, commit) {
-  const setting = (name) => ({
-    get: () => settings[name],
-    set(value) {
-      settings[name] = value;
-      redraw();
-    },
-  });
   const share = makeRange(
     {
       label: "Left driver\u2019s share",
       limits: { min: 0, max: 1 },
       format: percent,
-      ...setting("left_weight"),
+      ...settingOf(settings, "left_weight", redraw),
     },
     commit,
   );
@@ -84,7 +84,7 @@ function makeControls(settings, view, redraw, commit) {
       label: "Drivers\u2019 spread",
       limits: { min: 0.04, max: 0.4 },
       format: (value) => `${value.toFixed(2)} m/s`,
-      ...setting("spread"),
+      ...settingOf(settings, "spread", redraw),
     },
     commit,
   );
@@ -122,7 +122,7 @@ function makeRollButton(settings, redraw, commit) {
 
 /** Gradient descent in continuous time: the guess nears the mean exponentially. */
 function rollDownhill(settings, redraw, commit) {
-  const mean = () => summarize(settings).mean;
+  const mean = () => summarizeModes(settings).mean;
   const start = rollStart(settings.guess, mean());
   let rolled = settings.guess;
   const moveTo = (guess) => {

@@ -16,7 +16,8 @@ import {
   spaced,
   svg,
 } from "./shared.js";
-import { gaussianDensity, mixtureDensity } from "./gaussians.js";
+import { gaussianDensity } from "./gaussians.js";
+import { densityOfDrivers } from "./modes_numbers.js";
 import { makeRoad } from "./modes_road.js";
 
 export const SHOWN_ACTIONS = [-1.2, 1.2];
@@ -85,7 +86,7 @@ function drawDensity(parts, scales, { settings, numbers, x, width }) {
 function drawCurves({ area, data, fit }, settings, { mean, std }, x, y) {
   const curve = (density) =>
     linePath(CURVE_POINTS.map((action) => [x(action), y(density(action))]));
-  const mixture = curve((action) => mixtureDensity(action, settings));
+  const mixture = curve((action) => densityOfDrivers(action, settings));
   data.setAttribute("d", mixture);
   area.setAttribute("d", `${mixture}V${y(0)}H${x.range[0]}Z`);
   fit.setAttribute(

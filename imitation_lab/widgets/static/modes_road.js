@@ -1,7 +1,7 @@
 // The road from above. Its sideways direction is the steering action, on the density's own axis:
 // whoever steers into the shaded middle below meets the barrier here.
 
-import { linePath, setAttributes, svg } from "./shared.js";
+import { linePath, setAttributes, stripePattern, svg } from "./shared.js";
 import { gaussianQuantile } from "./gaussians.js";
 
 const ROAD_HEIGHT = 176;
@@ -128,22 +128,6 @@ function drawDrives(parts, actions, obstacle, x) {
   const cross = (action) =>
     `M${x(action) - 3} ${BARRIER.bottom}l6 6M${x(action) + 3} ${BARRIER.bottom}l-6 6`;
   parts.crosses.setAttribute("d", crashed.map(cross).join(""));
-}
-
-function stripePattern(id) {
-  const attributes = {
-    id,
-    width: 16,
-    height: 16,
-    patternUnits: "userSpaceOnUse",
-    patternTransform: "skewX(-35)",
-  };
-  return svg(
-    "pattern",
-    attributes,
-    svg("rect", { width: 16, height: 16, fill: "#ffffff" }),
-    svg("rect", { width: 8, height: 16, fill: "var(--vermillion)" }),
-  );
 }
 
 function makeBarrier(stripes) {

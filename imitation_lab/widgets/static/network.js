@@ -1,11 +1,5 @@
 // Trained policies, computed in the browser: the networks of `networks.py` between their normalizers.
 
-/** Return the numbers of a binary trait, which need not begin where a float may begin. */
-export function floatsOf(view) {
-  const { buffer, byteOffset, byteLength } = view;
-  return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
-}
-
 /**
  * Return one function for each policy: from an observation to the first action of its chunk, both in physical
  * units. `layers` counts the numbers that go in and those that come out of every layer; `numbers` are those of

@@ -12,13 +12,13 @@ const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
 const zeros = (length) => Array.from({ length }, () => 0);
 const between = (value, [low, high]) => low <= value && value <= high;
 
-export function binOf(value, bins) {
+function binOf(value, bins) {
   const index = Math.floor(((value + ORDER_LIMIT) * bins) / (2 * ORDER_LIMIT));
   return Math.min(bins - 1, index);
 }
 
 /** Count the actions in each cell (`cells[steer][speed]`) and in each bin of either number. */
-export function countCells(actions, bins) {
+function countCells(actions, bins) {
   const cells = Array.from({ length: bins }, () => zeros(bins));
   for (const [steer, speed] of actions) cells[binOf(steer, bins)][binOf(speed, bins)] += 1;
   const speed = zeros(bins).map((_, j) => total(cells.map((column) => column[j])));
@@ -103,7 +103,7 @@ export function analyseOrder({ actions, bins, order }) {
 }
 
 /** Uniform numbers in [0, 1) by mulberry32: Python repeats them bit by bit. */
-export function makeDice(seed) {
+function makeDice(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -41,7 +41,7 @@ export function makeDemosPanel(settings, changed, commit) {
   const actions = pointList(() => settings.actions, replace);
   followPointer(plane.node, actions, cursor, scales, commit);
   followKeys(plane.node, actions, cursor, changed, commit, spoken);
-  const draw = (scene) => drawDemos(plane, parts, scales, cursor, scene);
+  const draw = (scene) => drawDemos(plane, parts, scales, cursor, actions, scene);
   return { node: plane.node, spoken, draw };
 }
 
@@ -126,7 +126,7 @@ function followKeys(node, actions, cursor, changed, commit, spoken) {
 }
 
 /** Say an action as a driver would: "left 0.60, brake 0.30". */
-export function actionInWords([steer, speed]) {
+function actionInWords([steer, speed]) {
   const side =
     steer === 0 ? "straight on" : `${steer < 0 ? "left" : "right"} ${Math.abs(steer).toFixed(2)}`;
   const pace =
@@ -136,7 +136,7 @@ export function actionInWords([steer, speed]) {
   return `${side}, ${pace}`;
 }
 
-function drawDemos(plane, parts, scales, cursor, { settings, numbers, width }) {
+function drawDemos(plane, parts, scales, cursor, list, { settings, numbers, width }) {
   Object.assign(scales, planeScales(width));
   const { x, y } = scales;
   const { actions, bins, obstacles } = settings;
@@ -157,19 +157,16 @@ function drawDemos(plane, parts, scales, cursor, { settings, numbers, width }) {
   const crosses = crossPath(scales, actions.filter(crashes));
   for (const path of [parts.dots, parts.dotsHalo]) path.setAttribute("d", dots);
   for (const path of [parts.crosses, parts.crossesHalo]) path.setAttribute("d", crosses);
-  drawCursor(parts, scales, cursor, actions);
+  drawCursor(parts, scales, cursor, list);
   setAttributes(parts.empty, { x: (x(-1) + x(1)) / 2, y: y(0) + 4 });
   parts.empty.style.display = actions.length ? "none" : "";
 }
 
-function drawCursor({ cursor: mark, target }, { x, y }, { steer, speed }, actions) {
+function drawCursor({ cursor: mark, target }, { x, y }, { steer, speed }, list) {
   mark.setAttribute("transform", `translate(${x(steer)} ${y(speed)})`);
-  const distances = actions.map((action) => Math.hypot(action[0] - steer, action[1] - speed));
-  const least = Math.min(...distances);
-  target.style.display = least <= DELETE_REACH ? "" : "none";
-  if (least > DELETE_REACH) return;
-  const [cx, cy] = actions[distances.indexOf(least)];
-  setAttributes(target, { cx: x(cx), cy: y(cy) });
+  const near = list.all[list.nearest([steer, speed], DELETE_REACH)];
+  target.style.display = near ? "" : "none";
+  if (near) setAttributes(target, { cx: x(near[0]), cy: y(near[1]) });
 }
 
 function binLines(scales, bins) {

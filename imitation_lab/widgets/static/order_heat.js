@@ -1,6 +1,6 @@
 // One policy's panel: the probability of every cell, the samples, and the one that is being drawn.
 
-import { linePath, setAttributes, svg } from "./shared.js";
+import { linePath, svg } from "./shared.js";
 import { drawSamples, hitsObstacle, secondCounts } from "./order_counts.js";
 import { cellBox, drawEdge, drawPlane, makePlane, planeScales } from "./order_plane.js";
 

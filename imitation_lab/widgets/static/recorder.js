@@ -1,7 +1,7 @@
 // The recorder: a person drives, and every drive goes to the kernel as a demonstration. The loop, the physics and
 // the drawing are the browser's; the kernel may be busy, and a drive then waits in its queue.
 
-import { html, svg } from "./shared.js";
+import { floatsOf, html, svg } from "./shared.js";
 import { makeButton, makeChoice, makeRange, settingOf, showPanels } from "./panels.js";
 import { paceInWords } from "./driving.js";
 import { makeRoadView } from "./roads.js";
@@ -106,9 +106,7 @@ function buildRecorder(model, plan, drives, settings, redraw, commit) {
 }
 
 function startsOf(model, plan) {
-  const view = model.get("starts");
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  const numbers = Array.from(new Float32Array(bytes));
+  const numbers = Array.from(floatsOf(model.get("starts")));
   const size = plan.state_dim;
   return Array.from({ length: numbers.length / size }, (_, i) =>
     numbers.slice(i * size, (i + 1) * size),

@@ -1,5 +1,6 @@
 // The drives that were recorded: those that the kernel has, and those that are still on their way to it.
 
+import { floatsOf } from "./shared.js";
 import { sendToKernel } from "./driving.js";
 
 const DRIVES_PER_START = 2; // so that a start can be driven to both sides
@@ -59,9 +60,7 @@ export function makeDrives(model, changed) {
 }
 
 function trailsOf(model) {
-  const view = model.get("trails");
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  const numbers = new Float32Array(bytes);
+  const numbers = floatsOf(model.get("trails"));
   let start = 0;
   return model.get("drives").map(({ points }) => {
     const trail = Array.from({ length: points }, (_, i) => [

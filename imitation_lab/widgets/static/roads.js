@@ -1,6 +1,6 @@
 // The fork and the racetrack from above: the road, what stands on it, and the vehicle.
 
-import { linePath, linearScale, setAttributes, spaced, svg } from "./shared.js";
+import { linePath, linearScale, setAttributes, spaced, stripePattern, svg } from "./shared.js";
 import { makeLane } from "./vehicles.js";
 
 const [ROAD_START, ROAD_FINISH] = [-0.25, 2.4]; // metres along the fork's road
@@ -37,7 +37,7 @@ export function makeRoadView({ below = [], above = [], ...attributes }) {
   const ground = svg("g", {});
   const burst = svg("path", { class: "burst", d: burstPath(), visibility: "hidden" });
   const vehicle = svg("path", { class: "vehicle" });
-  const parts = [hazardPattern(pattern), ground, ...below, burst, vehicle, ...above];
+  const parts = [svg("defs", {}, stripePattern(pattern)), ground, ...below, burst, vehicle, ...above];
   const node = svg("svg", { class: "from-above", role: "img", height: 1, ...attributes }, ...parts);
   let [pixels, laid] = [null, ""];
   const lay = (road, width) => {
@@ -157,24 +157,4 @@ function burstPath() {
     return [radius * Math.sin(angle), -radius * Math.cos(angle)];
   });
   return outlinePath(corners);
-}
-
-function hazardPattern(id) {
-  const attributes = {
-    id,
-    width: 16,
-    height: 16,
-    patternUnits: "userSpaceOnUse",
-    patternTransform: "skewX(-35)",
-  };
-  return svg(
-    "defs",
-    {},
-    svg(
-      "pattern",
-      attributes,
-      svg("rect", { width: 16, height: 16, fill: "#ffffff" }),
-      svg("rect", { width: 8, height: 16, fill: "var(--vermillion)" }),
-    ),
-  );
 }

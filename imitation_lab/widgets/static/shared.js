@@ -67,6 +67,13 @@ export const plain = (value, digits = 2) => signed(value, digits).replace(/^\+/,
 
 export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
+/** Return the bytes of a binary trait, from their start: typed arrays ask for that. */
+export const bytesOf = (view) =>
+  view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+
+/** Return the numbers of a binary trait that Python's `as_bytes` wrote. */
+export const floatsOf = (view) => new Float32Array(bytesOf(view));
+
 export const prefersCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Return a function that asks for one drawing in the next frame, however often it is called. */
@@ -167,6 +174,23 @@ export function roundTicks(high, count = 4) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((multiple) => multiple * power >= rough);
   return Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => i * step);
+}
+
+/** Make the pattern of a barrier, red on white. Patterns are named page-wide. */
+export function stripePattern(id) {
+  const attributes = {
+    id,
+    width: 16,
+    height: 16,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "skewX(-35)",
+  };
+  return svg(
+    "pattern",
+    attributes,
+    svg("rect", { width: 16, height: 16, fill: "#ffffff" }),
+    svg("rect", { width: 8, height: 16, fill: "var(--vermillion)" }),
+  );
 }
 
 /** Fill a group with a horizontal axis: a line, ticks, numbers and a title below. */

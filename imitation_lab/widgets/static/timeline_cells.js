@@ -135,7 +135,6 @@ export function makeCell({ width, height }, lateral) {
     svg("path", { class: "hatch", d: hatchPath(width, height) }),
     svg("path", { class: "strike", d: `M${width - 3} 3L3 ${height - 3}` }),
   );
-  return node;
 }
 
 function hatchPath(width, height) {

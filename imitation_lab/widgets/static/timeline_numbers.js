@@ -1,15 +1,15 @@
 // The drives as the kernel sent them, what became of every predicted action, and where a plan leads.
 // Just as `traces.py` and `timeline_numbers.py` have it.
 
+import { floatsOf } from "./shared.js";
+
 export const TIME_STEP = 0.1; // seconds
 const JUMP = 0.5; // m/s sideways: a new plan that differs by more from the old one jumps
 const POSE = 4; // numbers of a state: position and velocity
 
 /** Return the drives, each with what a picture of it needs. */
 export function unpackDrives(model) {
-  const view = model.get("numbers");
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  const numbers = new Float32Array(bytes);
+  const numbers = floatsOf(model.get("numbers"));
   let start = 0;
   const take = (count) => numbers.subarray(start, (start += count));
   return model.get("plan").map((plan) => {
