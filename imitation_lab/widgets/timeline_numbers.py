@@ -157,6 +157,7 @@ class Drive:
             "goal": [*first[GOAL].tolist(), self.task.goal_radius],
             "half_width": self.task.road_half_width,
             "response": self.task.response,
+            "time_step": self.task.time_step,
         }
 
     def as_bytes(self) -> bytes:

@@ -39,9 +39,9 @@ class Scribbler:
 
 @cache
 def scribbles() -> tuple[ChunkTrace, ...]:
-    """Drives of many paces, on a road that is turned, and a vehicle that answers as it likes."""
+    """Drives of many paces, on a road that is turned, with steps and a response of their own."""
     paces = [(1, 0, 5), (2, 2, 6), (3, 1, 6), (1, 3, 4), (7, 0, 4), (4, 4, 6)]
-    task = Fork(angle=0.5, response=0.3, process_noise=0.02, max_steps=30)
+    task = Fork(angle=0.5, response=0.3, process_noise=0.02, max_steps=30, time_step=0.08)
     return tuple(
         trace(
             task,

@@ -59,7 +59,8 @@ function layTimeline(node, parts, state, drives, drive, width) {
   setAttributes(node, { height, viewBox: `0 0 ${width} ${height}` });
   const every = [1, 2, 5, 10, 20].find((step) => step * x.perUnit >= 26) ?? 50;
   const ticks = Array.from({ length: Math.floor(columns / every) + 1 }, (_, i) => i * every);
-  drawBottomAxis(parts.axis, x, ticks, bottom + 4, "step (0.1 s each)", String);
+  const seconds = Number(drive.time_step.toFixed(3));
+  drawBottomAxis(parts.axis, x, ticks, bottom + 4, `step (${seconds} s each)`, String);
   parts.columns.replaceChildren(
     ...ticks.map((tick) =>
       svg("line", { x1: x(tick), x2: x(tick), y1: TOP, y2: bottom, class: "grid" }),

@@ -3,7 +3,6 @@
 
 import { floatsOf } from "./shared.js";
 
-export const TIME_STEP = 0.1; // seconds
 const JUMP = 0.5; // m/s sideways: a new plan that differs by more from the old one jumps
 const POSE = 4; // numbers of a state: position and velocity
 
@@ -77,8 +76,8 @@ export function planFrom(drive, chunk, step) {
     const command = commandOf(drive, chunk, at);
     along += drive.response * (command[0] - along);
     lateral += drive.response * (command[1] - lateral);
-    x += TIME_STEP * along;
-    y += TIME_STEP * lateral;
+    x += drive.time_step * along;
+    y += drive.time_step * lateral;
     places.push([x, y]);
   }
   return places;
