@@ -4334,12 +4334,12 @@ def sixteen_points(stop=0.88):
 
 
 # %% tags=["solution"]
-# Compare with the ring's own density, on unseen actions.
-# BEGIN SOLUTION
 for num_steps in (10, 20, 40):
+    # Compare the sixteen points' flow with the ring's own density, on unseen actions.
+    # BEGIN SOLUTION
     errors = flow_log_prob(sixteen_points(), unseen, num_steps) - RING.log_prob(unseen)
     print(f"sixteen points, {num_steps} steps: off by {float(errors.abs().mean()):.4f} nats")
-# END SOLUTION
+    # END SOLUTION
 
 
 # %% tags=["solution"]
@@ -4353,31 +4353,35 @@ def cells_of(log_prob, count=61):
 
 
 # %% tags=["solution"]
-# Now the trained field: its density beside the truth, and what it says of single actions.
-# BEGIN SOLUTION
-truth, learnt = (
-    cells_of(RING.log_prob),
-    cells_of(lambda x: flow_log_prob(ring_field, x)),
-)
-true_nats, nats = -RING.log_prob(unseen), -flow_log_prob(ring_field, unseen)
-print(f"the flow's density adds up to {float(learnt.sum()):.3f}")
-print(f"nats per action: truth {float(true_nats.mean()):.3f}, flow {float(nats.mean()):.3f}")
+def compare_densities():
+    """Draw the trained field's density beside the truth, and what both say of single actions."""
+    # BEGIN SOLUTION
+    truth, learnt = (
+        cells_of(RING.log_prob),
+        cells_of(lambda x: flow_log_prob(ring_field, x)),
+    )
+    true_nats, nats = -RING.log_prob(unseen), -flow_log_prob(ring_field, unseen)
+    print(f"the flow's density adds up to {float(learnt.sum()):.3f}")
+    print(f"nats per action: truth {float(true_nats.mean()):.3f}, flow {float(nats.mean()):.3f}")
 
-figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4))
-darkest = float(truth.max())
-plot_table(panels[0], truth, darkest=darkest).set_title("the ring", pad=34)
-plot_table(panels[1], learnt, darkest=darkest).set_title("what the flow says", pad=34)
-panels[2].scatter(true_nats, nats, s=4, alpha=0.4, color=POLICY_LOOKS["flow"].color)
-panels[2].axline((0, 0), slope=1, color="black", lw=1)
-panels[2].set(xlabel="nats by the truth", ylabel="nats by the flow", xlim=(0, 6), ylim=(0, 6))
-panels[2].set_aspect("equal")
-show(
-    figure,
-    alt="Two shaded planes over steer and speed show nearly the same ring. Beside them, the nats of "
-    "2,000 actions by the flow against those by the truth lie scattered around the diagonal.",
-    caption="A flow's density, computed and not only sampled. On average it is off by a quarter of a nat.",
-)
-# END SOLUTION
+    figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4))
+    darkest = float(truth.max())
+    plot_table(panels[0], truth, darkest=darkest).set_title("the ring", pad=34)
+    plot_table(panels[1], learnt, darkest=darkest).set_title("what the flow says", pad=34)
+    panels[2].scatter(true_nats, nats, s=4, alpha=0.4, color=POLICY_LOOKS["flow"].color)
+    panels[2].axline((0, 0), slope=1, color="black", lw=1)
+    panels[2].set(xlabel="nats by the truth", ylabel="nats by the flow", xlim=(0, 6), ylim=(0, 6))
+    panels[2].set_aspect("equal")
+    show(
+        figure,
+        alt="Two shaded planes over steer and speed show nearly the same ring. Beside them, the nats of "
+        "2,000 actions by the flow against those by the truth lie scattered around the diagonal.",
+        caption="A flow's density, computed and not only sampled. On average it is off by a quarter of a nat.",
+    )
+    # END SOLUTION
+
+
+compare_densities()
 
 # %% [markdown] tags=["solution"]
 # On the sixteen points the formula is right: each time the steps are halved, the error falls to about a
@@ -4455,30 +4459,34 @@ def in_per_cent(actions):
 
 
 # %% tags=["solution"]
-# Say "left" with more and more weight.
-# BEGIN SOLUTION
-instructed_field, _ = fit_field(instructed_loss, 1, 1, "instructed")
-figure, panels = plt.subplots(1, 4, figsize=(12, 3.6), sharey=True)
-for axes, weight in zip(panels, (0, 1, 3, 6), strict=True):
-    axes.scatter(*unseen.T, s=3, color="0.8", linewidths=0)
-    actions = say_left(instructed_field, ring_field, weight)
-    plot_plane(axes, actions[:1000], "flow", limit=1.8).set(xlabel="steer, m/s")
-    left, hard, far = in_per_cent(actions)
-    print(f"w = {weight}: {left:.0f} % left, {hard:.0f} % of them hard, {far:.0f} % far out")
-    axes.set(
-        title=f"$w$ = {weight}: {left:.0f} % steer left",
-        xticks=[-1, 0, 1],
-        yticks=[-1, 0, 1],
+def say_left_louder(weights):
+    """Train the second field, and draw how many steer left with each weight."""
+    # BEGIN SOLUTION
+    instructed_field, _ = fit_field(instructed_loss, 1, 1, "instructed")
+    figure, panels = plt.subplots(1, 4, figsize=(12, 3.6), sharey=True)
+    for axes, weight in zip(panels, weights, strict=True):
+        axes.scatter(*unseen.T, s=3, color="0.8", linewidths=0)
+        actions = say_left(instructed_field, ring_field, weight)
+        plot_plane(axes, actions[:1000], "flow", limit=1.8).set(xlabel="steer, m/s")
+        left, hard, far = in_per_cent(actions)
+        print(f"w = {weight}: {left:.0f} % left, {hard:.0f} % of them hard, {far:.0f} % far out")
+        axes.set(
+            title=f"$w$ = {weight}: {left:.0f} % steer left",
+            xticks=[-1, 0, 1],
+            yticks=[-1, 0, 1],
+        )
+    panels[0].set_ylabel("speed, m/s")
+    show(
+        figure,
+        alt="Four planes over steer and speed with 1,000 actions each, told to steer left. Without weight they cover "
+        "the ring; with weight 1 most are on its left half; with 3 nearly all; with 6 they crowd at "
+        "the far left and partly outside the ring.",
+        caption="Grey: the drivers. Weight 1 does as the data did. More obeys better, and then leaves the data.",
     )
-panels[0].set_ylabel("speed, m/s")
-show(
-    figure,
-    alt="Four planes over steer and speed with 1,000 actions each, told to steer left. Without weight they cover "
-    "the ring; with weight 1 most are on its left half; with 3 nearly all; with 6 they crowd at "
-    "the far left and partly outside the ring.",
-    caption="Grey: the drivers. Weight 1 does as the data did. More obeys better, and then leaves the data.",
-)
-# END SOLUTION
+    # END SOLUTION
+
+
+say_left_louder((0, 1, 3, 6))
 
 # %% [markdown] tags=["solution"]
 # With $w = 0$ nobody hears the instruction: half steer left. With $w = 1$ rather more than three in four do,
@@ -4589,28 +4597,32 @@ def plot_distances(axes, fields, toy):
 
 
 # %% tags=["solution"]
-# Train on both kinds of pairs, and compare.
-# BEGIN SOLUTION
-random_field, random_floor = fit_field(on_random_pairs(CORNERS), description="random pairs")
-nearest_field, nearest_floor = fit_field(on_nearest_pairs(CORNERS), description="nearest pairs")
-print(f"loss at the end: random pairs {random_floor:.2f}, nearest pairs {nearest_floor:.2f}")
+def compare_pairs(toy):
+    """Train on both kinds of pairs, and compare the loss, the paths and the distances."""
+    # BEGIN SOLUTION
+    random_field, random_floor = fit_field(on_random_pairs(toy), description="random pairs")
+    nearest_field, nearest_floor = fit_field(on_nearest_pairs(toy), description="nearest pairs")
+    print(f"loss at the end: random pairs {random_floor:.2f}, nearest pairs {nearest_floor:.2f}")
 
-figure, panels = plt.subplots(1, 3, figsize=(11, 3.5))
-noise = torch.randn(100, 2, generator=seeded(2))
-fields = {"random pairs": random_field, "nearest pairs": nearest_field}
-for axes, (name, field) in zip(panels, fields.items(), strict=False):
-    plot_paths(axes, path_of(field, noise, 50))
-    axes.set(title=f"{name}: straying {straying(field, noise):.3f}", aspect="equal")
-    axes.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xlabel="steer, m/s", ylabel="speed, m/s")
-plot_distances(panels[2], fields, CORNERS)
-show(
-    figure,
-    alt="A hundred paths from noise to two corners. With random pairs many run towards the middle and then bend to a "
-    "corner; with nearest pairs they are straight. A third panel: with random pairs the energy distance falls "
-    "with the number of Euler steps; with nearest pairs it is small from the first step on.",
-    caption="Grey: noise; blue: actions. With near partners the paths are straight, and one step is nearly enough.",
-)
-# END SOLUTION
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.5))
+    noise = torch.randn(100, 2, generator=seeded(2))
+    fields = {"random pairs": random_field, "nearest pairs": nearest_field}
+    for axes, (name, field) in zip(panels, fields.items(), strict=False):
+        plot_paths(axes, path_of(field, noise, 50))
+        axes.set(title=f"{name}: straying {straying(field, noise):.3f}", aspect="equal")
+        axes.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xlabel="steer, m/s", ylabel="speed, m/s")
+    plot_distances(panels[2], fields, toy)
+    show(
+        figure,
+        alt="A hundred paths from noise to two corners. With random pairs many run towards the middle and then bend to a "
+        "corner; with nearest pairs they are straight. A third panel: with random pairs the energy distance falls "
+        "with the number of Euler steps; with nearest pairs it is small from the first step on.",
+        caption="Grey: noise; blue: actions. With near partners the paths are straight, and one step is nearly enough.",
+    )
+    # END SOLUTION
+
+
+compare_pairs(CORNERS)
 
 # %% [markdown] tags=["solution"]
 # With near partners hardly any lines cross. The loss falls to less than a twentieth, the velocity strays
@@ -4652,27 +4664,31 @@ def on_pairs_of(first, seed=0, count=10_000):
 
 
 # %% tags=["solution"]
-# Train the second field, and take one step with each.
-# BEGIN SOLUTION
-second_field, second_floor = fit_field(on_pairs_of(ring_field), 1, description="reflow")
-print(f"loss at the end: first field {ring_floor:.2f}, second field {second_floor:.4f}")
+def compare_reflow():
+    """Train the second field, take one step with each, and compare the distances."""
+    # BEGIN SOLUTION
+    second_field, second_floor = fit_field(on_pairs_of(ring_field), 1, description="reflow")
+    print(f"loss at the end: first field {ring_floor:.2f}, second field {second_floor:.4f}")
 
-figure, panels = plt.subplots(1, 3, figsize=(11, 3.5))
-noise = torch.randn(1000, 2, generator=seeded(3))
-fields = {"first field": ring_field, "second field": second_field}
-for axes, (name, field) in zip(panels, fields.items(), strict=False):
-    axes.scatter(*unseen.T, s=3, color="0.8", linewidths=0)
-    plot_plane(axes, euler_sample(field, noise, 1, noise), "flow")
-    axes.set(title=f"{name}, one Euler step", xlabel="steer, m/s", ylabel="speed, m/s")
-plot_distances(panels[2], fields, RING)
-show(
-    figure,
-    alt="After one Euler step the first field has put all 1,000 actions into the middle of the ring; the second "
-    "field has put them onto the ring. A third panel: the energy distance of the first field falls with the number "
-    "of steps; that of the second is small from one step on.",
-    caption="The second field learnt where the first one ends, and goes there in one step.",
-)
-# END SOLUTION
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.5))
+    noise = torch.randn(1000, 2, generator=seeded(3))
+    fields = {"first field": ring_field, "second field": second_field}
+    for axes, (name, field) in zip(panels, fields.items(), strict=False):
+        axes.scatter(*unseen.T, s=3, color="0.8", linewidths=0)
+        plot_plane(axes, euler_sample(field, noise, 1, noise), "flow")
+        axes.set(title=f"{name}, one Euler step", xlabel="steer, m/s", ylabel="speed, m/s")
+    plot_distances(panels[2], fields, RING)
+    show(
+        figure,
+        alt="After one Euler step the first field has put all 1,000 actions into the middle of the ring; the second "
+        "field has put them onto the ring. A third panel: the energy distance of the first field falls with the number "
+        "of steps; that of the second is small from one step on.",
+        caption="The second field learnt where the first one ends, and goes there in one step.",
+    )
+    # END SOLUTION
+
+
+compare_reflow()
 
 # %% [markdown] tags=["solution"]
 # The first field's single step ends in the middle, like idea 0. The second field's single step lands on the

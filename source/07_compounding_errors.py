@@ -4207,12 +4207,16 @@ def shake_as_you_err(rounds, seeds):
 
 
 # %% tags=["solution"]
-# Print the noise of every round, and how often its policies arrive.
-# BEGIN SOLUTION
-noises, learnt = shake_as_you_err(4, SEEDS)
-for noise, done in zip(noises, learnt, strict=False):
-    print(f"noise {[round(own, 2) for own in noise]}: {pool(done.judge(TRACK))}")
-# END SOLUTION
+def print_rounds(rounds):
+    """Print the noise of every round, and how often its policies arrive."""
+    # BEGIN SOLUTION
+    noises, learnt = shake_as_you_err(rounds, SEEDS)
+    for noise, done in zip(noises, learnt, strict=False):
+        print(f"noise {[round(own, 2) for own in noise]}: {pool(done.judge(TRACK))}")
+    # END SOLUTION
+
+
+print_rounds(4)
 
 
 # %% [markdown] tags=["solution"]

@@ -2541,8 +2541,6 @@ if TRAIN:
 # *has a memory*, and is asked as if it had just arrived.
 
 # %% tags=["solution"]
-# Write a function that lets a policy push and returns corrections, one step each, and a loop around it that trains on all data so far.
-# BEGIN SOLUTION
 ASK_THE_PLANNER = False  # a round takes some minutes
 
 
@@ -2551,6 +2549,7 @@ def corrections(policy, planner, starts, count, generator):
     from imitation_lab.data import Demonstrations
     from imitation_lab.types import Trajectory
 
+    # BEGIN SOLUTION
     seen = [own.observations for own in drive(policy.actor(), starts, generator).trajectories]
     before, after = torch.cat([own[:-1] for own in seen]), torch.cat([own[1:] for own in seen])
     chosen = torch.randperm(len(before), generator=generator)[:count]
@@ -2558,24 +2557,29 @@ def corrections(policy, planner, starts, count, generator):
     moments = torch.stack([before[chosen], after[chosen]], dim=1)
     steps = zip(moments, labels.unsqueeze(1), strict=True)
     return Demonstrations(tuple(Trajectory(*step, "planner") for step in steps))
+    # END SOLUTION
 
 
 def ask_the_planner(planner, data, recipe, rounds=3, starts=20, count=1000):
     """Train, let the policy push, have what it saw labelled, and train again; yield each policy."""
+    # BEGIN SOLUTION
     for number in range(rounds + 1):
         policy = train_policy(recipe, data)
         yield policy
         if number < rounds:
             own = range(30_000 + starts * number, 30_000 + starts * (number + 1))
             data = data + corrections(policy, planner, own, count, seeded(number))
+    # END SOLUTION
 
 
 if ASK_THE_PLANNER:
+    # Judge each policy with chunks of one action, and print its coverage and its success.
+    # BEGIN SOLUTION
     one_at_a_time = Recipe("flow", prediction_horizon=1)
     for policy in ask_the_planner(PushPlanner(), demonstrations, one_at_a_time):
         drives = judge(policy)
         print(f"largest coverage {drives.coverage.mean():.3f}, success {drives.success}")
-# END SOLUTION
+    # END SOLUTION
 
 # %% [markdown]
 # ## References
