@@ -46,7 +46,11 @@ def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts) -> Axes:
         label = None if outcome in seen else outcome
         seen.add(outcome)
         axes.plot(*path[-1], color=look.color, marker=look.marker, ls="", ms=4, label=label)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.08), ncols=3, fontsize=8)
+    # On the verge below the road: a drive that leaves the road has ended before it gets there.
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.01, 0.01), ncols=3, fontsize=8, borderpad=0, borderaxespad=0,
+        handlelength=1, handletextpad=0.4, columnspacing=1.2,
+    )  # fmt: skip
     return axes
 
 
