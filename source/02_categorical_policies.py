@@ -463,7 +463,7 @@ panels[0].legend()
 show(
     figure,
     alt="Two histograms of 31 bins over a density with three peaks. Left: the histogram follows the "
-    "density. Right: with half the range, a tall column stands at each end, where the outer peaks are cut.",
+    "density. Right: with the smaller range, a tall column stands at each end, where the outer peaks are cut.",
     caption="Bins follow any shape. But what lies outside piles up in the end bins, and will be played "
     "from there: these two columns leave the picture.",
 )
@@ -703,7 +703,8 @@ def categorical_log_prob__by_differences(logits, indices):
 # $$
 #
 # where $k(a)$ is the bin that $a$ lies in. It is called the **cross-entropy**, and it is maximum
-# likelihood under another name. Imitation has become classification.
+# likelihood under another name. Imitation has become classification. With the natural logarithm its
+# unit is the **nat**: $\log 2$ nats, or 0.69, are one bit.
 #
 # Its gradient with respect to a row's logits is worth remembering. It is the policy's probabilities
 # minus a one where the expert acted. Training moves probability to where the expert went, and stops
