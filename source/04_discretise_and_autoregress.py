@@ -85,7 +85,7 @@ for what, numbers in {
     "a robot arm with its gripper": 7,
     "a chunk of eight steer-and-speed actions": 16,
 }.items():
-    print(f"{what}: {numbers} numbers, {31**numbers:.3g} bins")
+    print(f"{what}: 31^{numbers} = {31**numbers:.3g} bins")
 
 # %% [markdown]
 # Two numbers still work. With seven there are more bins than any data set has actions: nearly every
@@ -312,7 +312,7 @@ def independent_log_prob__by_loops(policy, observations, indices):
 
 
 # %%
-BINS = Bins(count=41, limit=LIMIT)
+BINS = Bins(count=41, limit=LIMIT)  # equal bins over ±1.5 m/s, with a `discretize` as in notebook 2
 
 
 def joint_of(indices):
@@ -386,8 +386,8 @@ show(
 # Write `autoregressive_log_prob(policy, observations, indices)`.
 #
 # - `policy(observations, prefix)` takes a prefix of shape `(batch, d)`, dtype long: the bins of the first
-#   `d` numbers. It returns logits `(batch, num_bins)` for the next one. In the beginning `d` is 0: the
-#   prefix then has shape `(batch, 0)`.
+#   `d` numbers. Here `d` counts what is decided so far. The policy returns logits `(batch, num_bins)` for
+#   the next number. In the beginning `d` is 0: the prefix then has shape `(batch, 0)`.
 # - `indices` is `(batch, action_dim)`, long.
 # - Return `(batch,)`: the log-probability of each whole action.
 
@@ -1971,6 +1971,7 @@ class Independent(Policy):
     def sample(self, observations, generator=None):
         indices = autoregressive_sample(self.next_logits, observations, 2, generator)
         check_answered(indices, "autoregressive_sample")
+        # Evenly within each bin, and not its centre: then samples have the density that was trained.
         return self.bins.place(indices, generator).unsqueeze(1)
 
 
@@ -1993,7 +1994,7 @@ class Autoregressive(Independent):
 
 # %% [markdown]
 # The two classes differ in one method. So that nobody can say it was the parameters, the independent one gets a wider
-# network: both have about 12,600.
+# network: both have about 12,650.
 #
 # The drivers choose a little earlier than in notebook 1, 0.8 m before the obstacle. A vehicle that hesitates for a
 # moment can still get round it. What goes wrong from here on is not lack of room.
