@@ -21,14 +21,14 @@
 # expert has been in. There the policy has never been taught, so its next error is larger. The slide says that errors *can* lead to drift, and that they *can then
 # compound*. It offers two remedies: a lot of demonstrations and hope, or *corrective behaviour data*.
 #
-# "Can" is a careful word. This notebook measures when they do, by how much, and which remedy pays for its labels. At its end stands a question that courses
-# seldom ask: when DAgger helps, what was it that helped?
+# "Can" is a careful word. This notebook measures when they do, by how much, and which remedy pays for its labels. At its end stands one
+# more question: when DAgger helps, what was it that helped?
 #
 # **When you have finished it, you can**
 #
 # - measure how far the states of a policy are from those of its expert, at every step;
 # - say when the cost of cloning grows with the square of the horizon, and when it does not;
-# - collect corrections in three ways: with a shaking hand, with the learner at the wheel, and by a supervisor who takes over;
+# - collect corrections in two ways: with a shaking hand, and with the learner at the wheel;
 # - run DAgger under a budget of labels;
 # - find out whether it was the states or the labels that helped.
 #
@@ -90,8 +90,8 @@ def seeded(seed):
 # %% [markdown]
 # ## Whose states?
 #
-# The racetrack again: a closed lane, 20 cm wide, two laps at 1 m/s. The policy only steers. There is one way to drive, so plain regression will do. Every drive begins
-# with the wheel straight, somewhere on the track. In the first tenths of a second the vehicle has to swing into its bend. A lap needs that **once**, and no lap shows it again.
+# A racetrack: a closed lane, 20 cm wide, two laps at 1 m/s, in steps of 0.1 s. The policy only steers, and at each step a small random push turns the vehicle. There is one way to drive, so plain regression will do. Every drive begins
+# with the wheel straight, somewhere on the track. In the first tenths of a second the vehicle has to swing into its bend. A drive needs that **once**, and no lap shows it again.
 #
 # The expert never leaves the lane. The clone gets 630 of its labels: pairs of an observation and what the expert did there, from four drives. Three seeds, each with demonstrations of its own.
 
@@ -2915,7 +2915,7 @@ def aggregate__in_numpy(dataset, new):
 # %% [markdown] question="choose_labels" points=[1, 1, 2, 1]
 # ### Question 7.7 · The label budget
 #
-# Write `choose_labels(observations, expert, budget, generator)`.
+# An expert's time is short, and neighbouring states say nearly the same. So ask about some of them only. Write `choose_labels(observations, expert, budget, generator)`.
 #
 # - `observations` has shape `(n, observation_dim)`.
 # - Choose `budget` of them at random, by draws from `generator`: every choice as likely as any other, and none twice. If there are fewer, take all.
@@ -3174,7 +3174,7 @@ def choose_labels__by_numpy(observations, expert, budget, generator):
 # %% [markdown] question="dagger" points=[1, 1, 2, 2, 3, 1, 2]
 # ### Question 7.8 · DAgger
 #
-# Write `dagger(env, expert, train, rounds, episodes, beta, generator=None)`, with your own functions. `train(dataset)` returns a policy, a function as above.
+# Write `dagger(env, expert, train, rounds, episodes, beta, generator=None)`, with your own `rollout_and_label` and `aggregate`. `train(dataset)` returns a policy, a function as above.
 #
 # - First the expert drives `episodes` episodes alone. The first policy is trained on them.
 # - Then come the rounds $i = 1, \dots,$ `rounds`. In each, the **newest** policy drives `episodes` episodes with the mixing probability $\beta^i$, the expert labels,
@@ -4026,7 +4026,7 @@ for index, done in enumerate(corrected):
 #
 # "DAgger helps because it collects the learner's states." On the racetrack that is the only thing it can have changed: the expert has one answer to every question, so the labels were as good before.
 #
-# But DAgger always changes two things. The states come from another driver, **and the labels come from another process**: somebody sits at a desk and answers questions, one at a time, instead of driving. To find out which of the two it was, one has to vary them one by one. Courses leave this control out.
+# But DAgger always changes two things. The states come from another driver, **and the labels come from another process**: somebody sits at a desk and answers questions, one at a time, instead of driving. To find out which of the two it was, one has to vary them one by one.
 #
 # Take the fork of notebook 1. 30 starts, each driven once to the left and once to the right: 1,500 labels. Regression takes the mean and drives into the obstacle. Now buy 1,000 more labels, in two rounds, and add them:
 #
@@ -4035,7 +4035,7 @@ for index, done in enumerate(corrected):
 # | **labels: a side at random** | as before, more of it | DAgger with an expert who is of two minds |
 # | **labels: always left** | the old states, asked again | DAgger with an expert who knows what they want |
 #
-# And a fifth: throw the old labels away, ask the second expert about the *old* 1,500 states, and buy nothing.
+# And a fifth: throw the old labels away, ask the second expert about all 1,500 *old* states, and collect nothing else.
 #
 # Before you run it, write down five numbers.
 
@@ -4112,7 +4112,7 @@ for (whose, how), look in CONTROL_LOOKS.items():
 shares = success_shares(again.judge(FORK))
 labels = [sum(len(a) for _, a in again.datasets) / len(FORK_SEEDS)]
 plot_rounds(axes, labels, shares[None], WAY_LOOKS["expert"], "old states, asked again: left")
-print(f"old states, relabelled, nothing bought: {100 * shares.mean():.0f} %")
+print(f"old states, relabelled, nothing else: {100 * shares.mean():.0f} %")
 axes.legend(fontsize=8, loc="center right")
 axes.set(xlim=(1450, 2750))
 show(
@@ -4125,7 +4125,7 @@ show(
 # %% [markdown]
 # - **With labels of both sides nothing helps**, whoever's states they are. The mean of left and right is a crash, in the learner's states too. To visit the right states and to be told two things there is of no use.
 # - **With labels of one mind, the learner's states pay**: they lie where the policy hesitates, and there the new labels outvote the old ones. The same number of labels on the demonstrators' states is spread over the whole road, and most of it goes where nothing is in doubt.
-# - **But no new state was needed.** The old states with labels of one mind do at least as well as DAgger, with fewer labels and without a single drive of the learner's.
+# - **But no new state was needed.** The old states with labels of one mind do at least as well as DAgger, without a single drive of the learner's. (They cost the expert 1,500 answers, and DAgger's states 1,000.)
 #
 # So on this task a DAgger that "works" has repaired the labels. Its states only made the repair cheap. Whoever reports the success of DAgger with a new labeller, and compares it with cloning of the old demonstrations, has changed both and can say nothing about either.
 
