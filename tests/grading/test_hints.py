@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from autograder.assignment import WrongAnswer
-from autograder.hints import Misconceptions
+from autograder.hints import Misconceptions, same
 from autograder.limits import Limits
 
 SUM = "def best_constant(actions):\n    return actions.sum(dim=0)"
@@ -62,3 +63,34 @@ def test_each_finds_the_random_numbers_as_if_it_were_the_first(hints_of):
     answers = [wrong(name, "return actions.sum(dim=0) + heard - wanted") for name in ("a", "b")]
     answers = [replace(answer, source=heard + answer.source) for answer in answers]
     assert hints_of(*answers) == [answer.hint for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (1.5, 1.5 + 1e-7),
+        (2, np.array(2.0)),
+        (1 << 70, 1 << 70),
+        ({"a": [torch.ones(2), None]}, {"a": (torch.ones(2), None)}),
+    ],
+    ids=str,
+)
+def test_results_of_the_same_structure_and_close_values_are_the_same(first, second):
+    assert same(first, second) and same(second, first)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (1.5, 1.6),
+        (1.5, 1 << 70),
+        (np.zeros(2), 1 << 70),
+        (torch.ones(2), torch.ones(1, 2)),
+        ([torch.ones(2)], [torch.ones(2), None]),
+        ({"a": 1}, {"b": 1}),
+        ("1", 1),
+    ],
+    ids=str,
+)
+def test_results_that_differ_in_structure_or_value_are_not_the_same(first, second):
+    assert not same(first, second) and not same(second, first)
