@@ -216,9 +216,13 @@ def decode(encoded: Any, buffers: Any, body: bytes) -> Any:
         ProtocolError: If anything about it is odd, down to one byte too many.
     """
     try:
-        return _decode(encoded, _read_buffers(buffers, body), 0)
+        unused = dict(enumerate(_read_buffers(buffers, body)))
+        value = _decode(encoded, unused, 0)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, RuntimeError) as error:
         raise ProtocolError(f"not a value: {type(error).__name__}: {str(error)[:200]}") from None
+    if unused:
+        raise ProtocolError("buffers that belong to no value")
+    return value
 
 
 def _read_buffers(buffers: Any, body: bytes) -> list[tuple[str, np.ndarray]]:
@@ -248,7 +252,7 @@ def _count_elements(shape: Any) -> int:
     return math.prod(shape)
 
 
-def _decode(encoded: Any, buffers: list[tuple[str, np.ndarray]], depth: int) -> Any:
+def _decode(encoded: Any, buffers: dict[int, tuple[str, np.ndarray]], depth: int) -> Any:
     if depth > MAX_DEPTH + 1:
         raise ProtocolError("nested too deeply")
     if type(encoded) is not list or not encoded:
@@ -268,7 +272,7 @@ def _decode(encoded: Any, buffers: list[tuple[str, np.ndarray]], depth: int) -> 
         return items if kind == "list" else tuple(items)
     if kind == "dict":
         return {
-            _decode(key, [], MAX_DEPTH + 1): _decode(entry, buffers, depth + 1)
+            _decode(key, {}, MAX_DEPTH + 1): _decode(entry, buffers, depth + 1)
             for key, entry in item
         }
     raise ProtocolError("an unknown kind of value")
@@ -281,10 +285,11 @@ def _decode_atom(kind: str, item: Any) -> Any:
     return item
 
 
-def _decode_buffer(kind: str, index: Any, buffers: list[tuple[str, np.ndarray]]) -> Any:
-    if type(index) is not int or not 0 <= index < len(buffers):
-        raise ProtocolError("a buffer that does not exist")
-    dtype, array = buffers[index]
+def _decode_buffer(kind: str, index: Any, buffers: dict[int, tuple[str, np.ndarray]]) -> Any:
+    if type(index) is not int or index not in buffers:
+        raise ProtocolError("a buffer that does not exist, or was used before")
+    # Each once: a list that named one buffer without end would grow when a test joins its items.
+    dtype, array = buffers.pop(index)
     if kind == "tensor":
         return torch.from_numpy(array).view(_TENSOR_DTYPES[dtype])
     if dtype in _RAW or (kind == "scalar" and array.ndim):

@@ -123,6 +123,12 @@ def test_deep_and_long_lists_are_not_sent():
         (["tensor", 1], [["float32", [1]]], b"1234"),
         (["tensor", -1], [["float32", [1]]], b"1234"),
         (["tensor", True], [["float32", [1]]], b"1234"),
+        (
+            ["list", [["tensor", 0], ["tensor", 0]]],
+            [["float32", [1]]],
+            b"1234",
+        ),  # grows when joined
+        (["none"], [["float32", [1]]], b"1234"),
         (["scalar", 0], [["float32", [1]]], b"1234"),
         (["array", 0], [["bfloat16", [1]]], b"12"),
         (["int", "1"], [], b""),
