@@ -1,7 +1,6 @@
 """A submission's function or class as a test sees it: as any other, run on the wall's other side."""
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -45,12 +44,10 @@ class UnreadableResultError(StudentError, TypeError):
         return f"what {self.type_name} returned {self.text}"
 
 
-@functools.cache
-def _error_class(type_name: str) -> type[StudentError]:
-    for known in _KNOWN_ERRORS:
-        if known.__name__ == type_name:
-            return type(f"Student{type_name}", (StudentError, known), {})
-    return StudentError
+_ERROR_CLASSES: dict[str, type[StudentError]] = {
+    known.__name__: type(f"Student{known.__name__}", (StudentError, known), {})
+    for known in _KNOWN_ERRORS
+}
 
 
 class StudentFunction(AnswerReference):
@@ -154,7 +151,8 @@ def _errors_as_here(name: str) -> Iterator[None]:
     except RemoteError as error:
         if error.type_name == "UnsendableError":
             raise UnreadableResultError(name, error.text) from None
-        raise _error_class(error.type_name)(error.type_name, error.text) from None
+        kind = _ERROR_CLASSES.get(error.type_name, StudentError)
+        raise kind(error.type_name, error.text) from None
 
 
 def _write_back(call: Call) -> None:
@@ -194,11 +192,8 @@ def _ask_for_gradients(
     gradients: Sequence[torch.Tensor | None],
 ) -> list[torch.Tensor | None]:
     body, _ = pack(list(gradients))
-    try:
-        with while_waiting():
-            replies = session.request("backward", body, graph=call.graph, inputs=list(inputs))
-    except RemoteError as error:
-        raise StudentError(error.type_name, error.text) from None
+    with _errors_as_here(call.target["name"]):
+        replies = session.request("backward", body, graph=call.graph, inputs=list(inputs))
     if type(replies) is not list or len(replies) != len(inputs):
         raise session.reject()
     wanted = [call.tensors[number] for number in inputs]

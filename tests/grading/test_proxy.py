@@ -165,6 +165,20 @@ def test_an_exception_that_ends_programs_is_an_ordinary_one_here(across, raised)
         there()
 
 
+def test_an_exception_in_a_gradient_is_of_the_builtin_class_too(across):
+    source = """
+class Unfinished(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return x.clone()
+    @staticmethod
+    def backward(ctx, g): raise NotImplementedError('my words')
+def f(x): return Unfinished.apply(x).sum()
+"""
+    for f in across(source):
+        with pytest.raises(NotImplementedError, match="my words"):
+            f(torch.ones(2, requires_grad=True)).backward()
+
+
 def test_an_exception_whose_text_cannot_be_read_does_no_harm(across):
     source = """
 class Nasty(Exception):
