@@ -19,6 +19,10 @@ from autograder.session import (
 
 # Where a machine is busy, a submission may take this many times as long, and no longer.
 MOST_PATIENCE = 5
+# What all cells together may have to say, in characters. The worker caps each cell's words, but a
+# submission can make it send more.
+MOST_WORDS = 250_000
+_MOST_NOTES = 20  # of one cell
 
 
 @dataclass
@@ -57,6 +61,7 @@ class SubmissionRun:
         self._latest = now + MOST_PATIENCE * limits.total_seconds
         self._session: Session | None = None
         self._prepared = False
+        self._room = MOST_WORDS
         self.status = OK
         self.cells: list[CellReport] = []
 
@@ -84,6 +89,7 @@ class SubmissionRun:
         while not (self._prepared and self._session and self._session.alive):
             session = self._fresh()
             session.seed(self._seed)
+            self._room = MOST_WORDS
             try:
                 self._run_cells(session, self.cells)
                 if any(cell.error and cell.step.origin != PRISTINE for cell in self.cells):
@@ -108,8 +114,15 @@ class SubmissionRun:
         if session.out_of_memory:
             session.out_of_memory = False
             self.record(OUT_OF_MEMORY)
-        cell.error = ": ".join(part for part in result["error"] or () if part)
-        cell.output, cell.notes = result["output"], result["notes"]
+        cell.error = self._cap(": ".join(part for part in result["error"] or () if part))
+        cell.output = self._cap(result["output"])
+        cell.notes = [self._cap(note) for note in result["notes"][:_MOST_NOTES]]
+
+    def _cap(self, text: str) -> str:
+        """Return as much of a text as there is room for."""
+        kept = text[: self._room]
+        self._room -= len(kept)
+        return kept if len(kept) == len(text) else f"{kept} […]"
 
     def start_test(self, plan: Plan, seed: int, fresh: bool = False) -> Session:
         """Return a session in which a test may run, in a copy of the worker.

@@ -8,6 +8,7 @@ import torch
 
 from autograder.assignment import derive_seed
 from autograder.judge import Judge, Settings
+from autograder.run import MOST_WORDS
 from autograder.session import Session
 from autograder.submissions import Submission
 from imitation_lab.testing import fresh_generator, grading_seed
@@ -109,9 +110,6 @@ def test_a_question_without_a_cell_is_told_the_name(grade, right, scores, full):
     result = grade(right)
     assert scores(result) == full | {"draw": 0}
     assert all("draw was not found" in test.message for test in result.tests[-2:])
-
-
-LOOP = "\n    while True: pass"
 
 
 @pytest.mark.parametrize(
@@ -375,6 +373,14 @@ def test_what_the_hidden_tests_print_is_not_shown(grade, right):
     assert "SEEN" not in text_of(grade(right))
 
 
+def test_many_cells_that_print_much_make_no_large_result(grade, right, scores, full):
+    for _ in range(40):
+        right.insert(2, "print('x' * 10**6)")
+    result = grade(right)
+    assert (result.status, scores(result)) == ("ok", full)
+    assert MOST_WORDS < len(text_of(result)) < MOST_WORDS + 50_000
+
+
 def test_the_same_seed_gives_the_same_bytes(grade, another):
     def grade_once():
         student = another().answer(
@@ -406,7 +412,7 @@ def test_written_answers_are_kept_and_give_no_points(grade, right):
     assert result.max_score == 8
 
 
-def test_a_result_has_gradescopes_form(grade, right):
+def test_a_result_has_gradescopes_form(sandbox, grade, right):
     data = grade(right).as_gradescope()
     assert {"score", "output", "visibility", "tests", "extra_data"} <= set(data)
     assert data["score"] == sum(test["score"] for test in data["tests"]) == 8
@@ -418,7 +424,7 @@ def test_a_result_has_gradescopes_form(grade, right):
     assert hidden == ["visible", "after_published"] * 3
     extra = data["extra_data"]
     assert extra["status"] == "ok" and extra["seed"] == 11 and not extra["unsafe"]
-    assert extra["versions"]["torch"] and extra["backend"] == "namespaces"
+    assert extra["versions"]["torch"] and extra["backend"] == sandbox.backend.name
 
 
 def test_a_file_that_vanishes_is_malformed(judge, tmp_path):

@@ -62,6 +62,12 @@ GREEDY = [
     cell("a tensor of a terabyte", "import torch\ntorch.zeros(1 << 38)", OUT_OF_MEMORY),
     cell("a long message", "raise Exception('x' * (200 << 20))"),
     cell("much output", "for _ in range(10**5): print('x' * 1000)", OK),
+    cell(
+        "words past the worker's cap",
+        "from autograder.inside.cells import Interpreter\nInterpreter.run = lambda *_: "
+        "{'error': ['x' * 10**5] * 2, 'output': 'x' * 10**5, 'notes': ['x' * 1000] * 99}",
+        OK,
+    ),
     cell("output past Python", "import os\nfor _ in range(1000): os.write(1, b'x' * 10**5)", OK),
     cell(
         "a fork bomb",
