@@ -16,6 +16,7 @@ ANSWERED, BLANK, MISSING = "answered", "blank", "missing"
 PRISTINE, ANSWER, ADDED, EDITED = "pristine", "answer", "added", "edited"
 MARKDOWN = "markdown"
 PLACEHOLDER = "_Type your answer here, replacing this text._"
+MOST_WRITTEN = 100_000  # characters of one answer in words: it stands in three pages
 
 Names = list[str] | None
 
@@ -245,8 +246,12 @@ def _written_answers(assignment: Assignment, notebook: Notebook) -> dict[str, st
     for question in written:
         cell = _written_cell(question, notebook.cells)
         course_text = cell is None or _normal(cell.source) in texts or _has_heading(cell, headings)
-        answers[question.name] = "" if course_text or cell is None else cell.source.strip()
+        answers[question.name] = "" if course_text or cell is None else _capped(cell.source.strip())
     return answers
+
+
+def _capped(text: str) -> str:
+    return text if len(text) <= MOST_WRITTEN else f"{text[:MOST_WRITTEN]}\n[answer cut off here]"
 
 
 def written_figures(question: Question, notebook: Notebook) -> tuple[str, ...]:

@@ -5,7 +5,16 @@ import dataclasses
 
 import pytest
 
-from autograder.selection import ADDED, ANSWER, BLANK, EDITED, MISSING, identify, make_plan
+from autograder.selection import (
+    ADDED,
+    ANSWER,
+    BLANK,
+    EDITED,
+    MISSING,
+    MOST_WRITTEN,
+    identify,
+    make_plan,
+)
 from autograder.submissions import parse_notebook
 
 
@@ -203,6 +212,14 @@ def test_a_code_cell_is_no_written_answer(plan, right):
 def test_what_the_student_did_not_write_is_no_answer(plan, right, text):
     right.cells[-1:] = [HEADING, markdown(text, "00_sample-12")]
     assert plan(right).written == {"is_it_luck": ""}
+
+
+def test_an_answer_in_words_is_cut_off_where_nobody_would_read_on(plan, right):
+    right.cells[-1]["source"] = "x" * MOST_WRITTEN
+    assert plan(right).written == {"is_it_luck": "x" * MOST_WRITTEN}
+    right.cells[-1]["source"] = "x" * 10**7
+    text = plan(right).written["is_it_luck"]
+    assert text.endswith("x\n[answer cut off here]") and len(text) < MOST_WRITTEN + 100
 
 
 def test_text_of_the_pristine_notebook_is_no_answer(assignment, right):
