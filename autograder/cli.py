@@ -19,7 +19,7 @@ from autograder.papers import add_papers
 from autograder.roster import RosterError, read_ids, read_roster
 from autograder.sandbox import BACKEND_NAMES, Sandbox, SandboxError, open_sandbox
 from autograder.selection import guess_assignment
-from autograder.submissions import Submission, count_others, find_submissions
+from autograder.submissions import Submission, count_others, find_submissions, printable
 from autograder.variants import check_seed
 from autograder.whose import Dealer, most_are_strange, with_owners
 
@@ -219,7 +219,7 @@ def _find(options: argparse.Namespace) -> list[Submission]:
     if not submissions:
         raise _UsageError("there is no .ipynb and no .zip in what was given.")
     if others := count_others(options.submissions):
-        endings = ", ".join(ending for ending, _ in others.most_common(5))
+        endings = printable(", ".join(ending for ending, _ in others.most_common(5)))
         print(f"Not looked at: {others.total()} files ({endings}).")
     return submissions
 

@@ -14,7 +14,7 @@ from autograder.judge import Judge, Settings
 from autograder.report import render_report
 from autograder.results import Result, write_grades, write_text
 from autograder.resuming import Records
-from autograder.submissions import Submission
+from autograder.submissions import Submission, printable
 
 if TYPE_CHECKING:  # most gradings have no policies, and need not load what judges them
     from autograder.policies import PolicyJudge
@@ -168,22 +168,17 @@ def _grade_one(
 
 def _progress(done: int, total: int, result: Result) -> str:
     score = f"{result.score:g}/{result.max_score:g}"
-    return f"[{done:>{len(str(total))}}/{total}] {_plain(result.name)}: {score}, {result.status}, {result.seconds:.1f} s"
+    return f"[{done:>{len(str(total))}}/{total}] {printable(result.name)}: {score}, {result.status}, {result.seconds:.1f} s"
 
 
 def _table(results: Sequence[Result], out: Path) -> str:
     """Return a summary: a line per submission, and where to read on."""
-    width = max((len(_plain(result.name)) for result in results), default=0)
+    width = max((len(printable(result.name)) for result in results), default=0)
     lines = [
-        f"  {_plain(result.name):<{width}}  {result.score:>6g} of {result.max_score:g}"
+        f"  {printable(result.name):<{width}}  {result.score:>6g} of {result.max_score:g}"
         f"  {result.percent:>5.1f} %  {result.status}"
         for result in results
     ]
     unsafe = any(result.environment.get("unsafe") for result in results)
     warning = ["Graded with --unsafe: nothing kept the programs from the tests or from you."]
     return "\n".join(["", *lines, *(warning if unsafe else []), f"Report: {out / 'report.html'}"])
-
-
-def _plain(name: str) -> str:
-    """Return a name without what would move a terminal's cursor."""
-    return "".join(character if character.isprintable() else "?" for character in name)

@@ -19,6 +19,9 @@ MAX_FIGURES = 10  # of one cell
 _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SUFFIXES = (".ipynb", ".zip")
+_LONGEST_NAME = 200  # bytes: file systems take 255, and a number or an ending may be added
+# Control characters, what separates folders or is forbidden somewhere, and bytes that are no text.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|\ud800-\udfff]")
 UNFINISHED = "unfinished.json"
 # What lies beside the submissions' folders: of the grading, and of the papers that follow it.
 _TAKEN = (
@@ -98,7 +101,7 @@ def find_submissions(paths: Sequence[Path]) -> list[Submission]:
     for file in files:
         name = _safe_name(file.stem)
         if stems[name] > 1 or name in _TAKEN:
-            name = f"{_safe_name(file.resolve().parent.name)}-{name}"
+            name = _shortened(f"{_safe_name(file.resolve().parent.name)}-{name}")
         name = _free_name(name, {*found, *stems} - {_safe_name(file.stem)})
         found[name] = Submission(name, file)
     return list(found.values())
@@ -129,9 +132,17 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _safe_name(stem: str) -> str:
-    """Return a name that is a folder's name: no separators, no control characters, never empty."""
-    name = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", stem).strip(" .")[:150]
-    return name or "submission"
+    """Return a name that is a folder's name: nothing unsafe, never empty, and not too long."""
+    return _shortened(_UNSAFE.sub("_", stem).strip(" .")) or "submission"
+
+
+def _shortened(name: str) -> str:
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+def printable(name: str) -> str:
+    """Return a file's name without what would move a terminal's cursor, or cannot be printed."""
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

@@ -36,6 +36,9 @@ def folder(another, tmp_path):
     (folder / "bob.ipynb").write_text(loops.text())
     (folder / "deep" / "=carol.ipynb").write_text("{")
     (folder / "notes.txt").write_text("no submission")
+    (folder / os.fsdecode(b"M\xfcller.\x1b[2J")).write_text(
+        "no submission, and no text in its name"
+    )
     return folder
 
 
@@ -54,7 +57,8 @@ def test_a_folder_is_graded_and_everything_is_written(folder, tmp_path):
         rows = {row["name"]: row["score"] for row in csv.DictReader(file)}
     assert rows == {"alice": "8", "bob": "6", "'=carol": "0"}
     assert (out / "report.html").exists()
-    assert "Not looked at: 1 files (.txt)." in done.stdout
+    assert "Not looked at: 2 files (" in done.stdout
+    assert ".txt" in done.stdout and ".?[2j" in done.stdout and "\x1b" not in done.stdout
     assert "[3/3]" in done.stdout and "alice" in done.stdout
 
 

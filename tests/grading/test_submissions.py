@@ -1,6 +1,7 @@
 """Finding submissions and reading notebooks, whatever is handed in."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from autograder.submissions import (
     count_others,
     find_submissions,
     parse_notebook,
+    printable,
     read_notebook,
 )
 
@@ -90,6 +92,25 @@ def test_a_name_cannot_stand_for_another_file_of_the_results(tmp_path, taken):
 
 def test_a_name_without_letters_gets_some(tmp_path):
     assert names(write(tmp_path / "....ipynb")) == ["submission"]
+
+
+def test_a_name_whose_bytes_are_no_text_becomes_one(tmp_path):
+    """Such as an umlaut of an old code page, in a zip that was unpacked elsewhere."""
+    latin, escape = os.fsdecode(b"M\xfcller.ipynb"), "\x9b2J.ipynb"
+    assert sorted(names(*(write(tmp_path / name) for name in (latin, escape)))) == ["M_ller", "_2J"]
+
+
+def test_the_longest_names_of_file_and_folder_make_a_name_that_a_folder_can_have(tmp_path):
+    for student in ("ada", "ben"):
+        write(tmp_path / (student + "ü" * 120) / ("名" * 80 + ".ipynb"))
+    found = names(tmp_path)
+    assert len(set(found)) == 2
+    for name in found:
+        (tmp_path / "out" / name).mkdir(parents=True)
+
+
+def test_what_is_printed_of_a_name_moves_no_cursor():
+    assert printable("a\x1b[2Jü\x9b\udcfc\u202e") == "a?[2Jü???"
 
 
 def test_a_path_that_does_not_exist_is_an_error(tmp_path):
