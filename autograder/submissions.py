@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+try:
+    from lzma import LZMAError
+except ImportError:  # Python may be built without: zipfile then refuses such archives
+    LZMAError = zlib.error  # type: ignore[assignment]
+
 MAX_NOTEBOOK = 50 << 20
 MAX_ZIP = 500 << 20
 MAX_MEMBERS = 10_000
+MAX_NOTEBOOKS = 20  # of one zip: the others are not read
 MAX_FIGURES = 10  # of one cell
 _PICTURES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
@@ -209,7 +215,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     # zipfile raises all of these for damaged, encrypted or exotic archives.
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, LZMAError),
+        *(RuntimeError, NotImplementedError, EOFError),
+    ) as error:
         raise MalformedError(f"The zip file cannot be read: {error}.") from None
     except OSError as error:
         raise MalformedError(f"The file cannot be read: {error.strerror}.") from None
@@ -223,23 +232,26 @@ def _choose_member(archive: zipfile.ZipFile) -> Notebook:
     members.sort(key=lambda member: (member.filename.count("/"), member.filename))
     if not members:
         raise MalformedError("The zip file holds no notebook (no file that ends in .ipynb).")
-    read: list[tuple[str, Notebook]] = []
+    chosen: tuple[str, Notebook] | None = None
     problem: MalformedError | None = None
-    for member in members[:20]:
+    for member in members[:MAX_NOTEBOOKS]:
         try:
             with archive.open(member) as file:
                 notebook = parse_notebook(_read_capped(file, PurePosixPath(member.filename).name))
         except MalformedError as error:
             problem = problem or error
-        else:
-            read.append((member.filename, notebook))
-    if not read:
+            continue
+        if chosen is None or notebook.claims:
+            chosen = (member.filename, notebook)
+        if notebook.claims:
+            break
+    if chosen is None:
         raise problem or MalformedError("The zip file holds no notebook that can be read.")
-    name, chosen = next((item for item in read if item[1].claims), read[0])
-    notes = chosen.notes
-    if len(members) > 1:
-        notes += (f"The zip file holds {len(members)} notebooks; {name} was graded.",)
-    return replace(chosen, notes=notes)
+    name, notebook = chosen
+    if len(members) == 1:
+        return notebook
+    remark = f"The zip file holds {len(members)} notebooks; {name} was graded."
+    return replace(notebook, notes=(*notebook.notes, remark))
 
 
 def _is_notebook(member: zipfile.ZipInfo) -> bool:

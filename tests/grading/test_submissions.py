@@ -29,8 +29,8 @@ def write(path, content=""):
     return path
 
 
-def make_zip(path, members):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+def make_zip(path, members, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return path
@@ -176,6 +176,7 @@ def test_the_notebook_of_the_course_is_taken_from_a_zip_of_several(tmp_path):
     members = {
         "a.ipynb": notebook("other"),
         "b/c.ipynb": notebook("ours", imitation_lab={"notebook": "01"}),
+        "b/d.ipynb": notebook("another of ours", imitation_lab={"notebook": "02"}),
     }
     read = read_notebook(make_zip(tmp_path / "a.zip", members))
     assert sources(read) == ["ours"] and "b/c.ipynb" in read.notes[-1]
@@ -213,10 +214,13 @@ def test_a_zip_that_is_none_or_empty_is_malformed(tmp_path, content):
         read_notebook(path)
 
 
-def test_a_damaged_member_is_malformed(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"a.ipynb": notebook("x" * 5000)})
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_member_is_malformed(tmp_path, method):
+    path = make_zip(tmp_path / "a.zip", {"a.ipynb": notebook("x" * 5000)}, method)
     data = bytearray(path.read_bytes())
-    data[60:70] = b"\xff" * 10
+    data[41:51] = b"\xff" * 10  # its content begins with the 38th byte
     path.write_bytes(bytes(data))
     with pytest.raises(MalformedError):
         read_notebook(path)
