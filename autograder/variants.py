@@ -13,6 +13,7 @@ from typing import Any
 Value = int | float | str
 
 SHORTEST_SEED = 12  # characters: what is shorter may be found by trying
+_LONGEST_VALUE = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def read_values(source: str, names: Collection[str]) -> dict[str, str] | None:
     """
     found = {}
     for name in names:
-        line = rf"^[ \t]*{re.escape(name)}[ \t]*=(?!=)[ \t]*([^#\s][^#\n]{{0,79}}?)[ \t]*(?:#.*)?$"
-        if texts := re.findall(line, source, re.MULTILINE):
-            found[name] = texts[-1]
+        # Read once from left to right: no text makes it slow.
+        line = rf"^[ \t]*{re.escape(name)}[ \t]*=(?!=)([^#\n]*)"
+        texts = [text.strip() for text in re.findall(line, source, re.MULTILINE)]
+        if values := [text for text in texts if 0 < len(text) <= _LONGEST_VALUE]:
+            found[name] = values[-1]
     return found if len(found) == len(names) else None

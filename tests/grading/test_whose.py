@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -105,6 +106,14 @@ def test_with_values_changes_the_values_and_leaves_the_words():
 )
 def test_a_cell_that_does_not_name_a_constant_tells_no_value(source):
     assert read_values(source, ["SEED"]) is None
+
+
+def test_a_cell_of_any_length_is_read_in_no_time():
+    """While one thread searches a text, no other runs: a slow search would be the others' timeout."""
+    started = time.process_time()
+    assert read_values("SEED = 1" + " " * 5_000_000 + "x", ["SEED"]) is None
+    assert read_values(" \t" * 2_500_000 + "SEED = 1", ["SEED"]) == {"SEED": "1"}
+    assert time.process_time() - started < 5
 
 
 def test_a_short_seed_is_refused():
