@@ -2,7 +2,8 @@
 
 A roster is Canvas's exported gradebook or Gradescope's downloaded roster. A submission belongs to the
 student whose number, login or email address its name is, or its folder's, or, for a file that came from
-Canvas, whose number stands in its name.
+Canvas, whose number stands in its name. Where its name and its folder tell of two students, it belongs to
+nobody: whoever hands in may call a file as he likes.
 """
 
 import csv
@@ -82,13 +83,15 @@ def owners(roster: Sequence[Student]) -> dict[str, int]:
     return {key: min(those) for key, those in found.items() if key and len(those) == 1}
 
 
-def keys_of(name: str, file: str) -> list[str]:
-    """Return by which keys a submission's owner may be found.
+def find_owner(places: Mapping[str, int], name: str, file: str) -> int | None:
+    """Return the place in the roster of the student whose submission this is, or None.
 
     Args:
+        places: As ``owners`` gives them.
         name: The submission's.
         file: Where it lies.
     """
-    if from_canvas := _FROM_CANVAS.match(name):
-        return [from_canvas[1]]
-    return [name.casefold(), Path(file).parent.name.casefold()]
+    from_canvas = _FROM_CANVAS.match(name)
+    own = from_canvas[1] if from_canvas else name.casefold()
+    found = {places[key] for key in (own, Path(file).parent.name.casefold()) if key in places}
+    return found.pop() if len(found) == 1 else None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder.report import templates
 from autograder.results import Result, harmless, write_text
-from autograder.roster import KEYS, Student, keys_of, owners
+from autograder.roster import KEYS, Student, find_owner, owners
 
 CANVAS, GRADESCOPE = "canvas", "gradescope"
 _CANVAS_COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -40,8 +40,7 @@ def match(results: Sequence[Result], roster: Sequence[Student]) -> Match:
     found: dict[int, list[Result]] = defaultdict(list)
     strangers = []
     for result in results:
-        keys = keys_of(result.name, result.file)
-        number = next((places[key] for key in keys if key in places), None)
+        number = find_owner(places, result.name, result.file)
         if number is None:
             strangers.append(result)
         else:

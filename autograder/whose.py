@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from autograder.assignment import Assignment
-from autograder.roster import Student, keys_of, owners, student_id
+from autograder.roster import Student, find_owner, owners, student_id
 from autograder.submissions import Notebook, Submission
 from autograder.variants import Value, Variant, read_values, with_values
 
@@ -139,8 +139,7 @@ def with_owners(submissions: Sequence[Submission], roster: Sequence[Student]) ->
     places = owners(roster)
     owned = []
     for submission in submissions:
-        keys = keys_of(submission.name, str(submission.path))
-        place = next((places[key] for key in keys if key in places), None)
+        place = find_owner(places, submission.name, str(submission.path))
         student = "" if place is None else student_id(roster[place])
         owned.append(replace(submission, student=student))
     return owned

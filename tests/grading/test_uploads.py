@@ -91,6 +91,13 @@ def test_a_submission_is_known_by_its_folder(rosters):
     assert owners([result], rosters[CANVAS]) == {"ada": ["ada-notebook"]}
 
 
+@pytest.mark.parametrize("name", ["ada", "x_101_55_y"])
+def test_a_file_in_another_students_folder_is_nobodys_whatever_its_name(rosters, name):
+    matched = match([Result(name, f"term/ben/{name}.ipynb")], rosters[CANVAS])
+    assert matched.found == {} and len(matched.strangers) == 1
+    assert owners([Result(name, f"term/u1/{name}.ipynb")], rosters[CANVAS]) == {"ada": [name]}
+
+
 def test_an_address_is_known_in_full_and_by_its_first_part_where_only_one_has_it(rosters):
     results = [Result(name, "") for name in ("ada", "ben@example.com", "ben")]
     found = owners(results, rosters[GRADESCOPE])
