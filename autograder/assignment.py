@@ -143,6 +143,12 @@ def load_assignments(folder: Path = TESTS) -> dict[str, Assignment]:
     return {assignment.notebook: assignment for assignment in assignments}
 
 
+def read_tests(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder of assignments that a judge reads, by their paths in it."""
+    paths = sorted([*folder.glob("*/assignment.json"), *folder.glob("*/*.py")])
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 def load_assignment(folder: Path) -> Assignment:
     """Load one assignment, its tests included.
 

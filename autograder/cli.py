@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
-from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments
+from autograder.assignment import TESTS, Assignment, AssignmentError, load_assignments, read_tests
 from autograder.limits import Limits
 from autograder.papers import add_papers
 from autograder.roster import RosterError, read_ids, read_roster
@@ -172,7 +172,7 @@ def _grade_on_cluster(
         raise _UsageError("--outcome is judged here: give those points in a run without --cluster.")
     if importlib.util.find_spec("distributed") is None:
         raise _UsageError("--cluster needs Dask: pip install 'distributed>=2025.1'")
-    from autograder.cluster import ClusterError, ClusterJudge, Job, read_tests
+    from autograder.cluster import ClusterError, ClusterJudge, Job
     from autograder.grading import grade_all
 
     settings = _settings(options, dealer)

@@ -189,9 +189,3 @@ def _read(path: Path) -> bytes | None:
             return file.read(MAX_ZIP + 1)  # one more than is allowed, and the worker refuses it
     except OSError:
         return None
-
-
-def read_tests(folder: Path) -> dict[str, bytes]:
-    """Return the files of a folder of assignments that a judge reads, by their paths in it."""
-    paths = sorted([*folder.glob("*/assignment.json"), *folder.glob("*/*.py")])
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import Assignment
+from autograder.assignment import Assignment, read_tests
 from autograder.report import render_feedback
 from autograder.restoring import RECORD, RestoreError, restore_one
 from autograder.results import Result, write_json, write_text
@@ -120,7 +120,7 @@ def choose_seed(out: Path, given: int | None, fresh: bool) -> int:
 def digest_tests(folder: Path) -> str:
     """Return a digest of all that a folder of assignments says."""
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*/assignment.json"), *folder.glob("*/*.py")]):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, content in read_tests(folder).items():
+        digest.update(name.encode())
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
