@@ -57,7 +57,8 @@ class Records:
     def fingerprint(self, submission: Submission) -> str:
         """Return what tells this submission, graded like this, from all else."""
         digest = hashlib.sha256(self._basis)
-        digest.update(json.dumps([submission.name, submission.path.suffix.lower()]).encode())
+        told = [submission.name, submission.path.suffix.lower(), submission.student]
+        digest.update(json.dumps(told).encode())
         try:
             with submission.path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -78,7 +79,9 @@ def test_what_the_grader_failed_in_is_graded_again(counting, submission, records
     assert grade_all(counting, [submission], records(), jobs=1).results[0].score == 8
 
 
-@pytest.mark.parametrize("what", ["the file", "the settings", "--fresh", "the record"])
+@pytest.mark.parametrize(
+    "what", ["the file", "the student", "the settings", "--fresh", "the record"]
+)
 def test_a_result_of_something_else_is_not_taken(judge, submission, records, what):
     result = judge.grade(submission)
     records().keep(result, records().fingerprint(submission))
@@ -87,6 +90,8 @@ def test_a_result_of_something_else_is_not_taken(judge, submission, records, wha
         submission.path.write_text(submission.path.read_text() + "\n")
     if what == "the record":
         (records().out / "ada" / RECORD).write_text("[")
+    if what == "the student":
+        submission = replace(submission, student="ben")  # whose constants may be others
     changed = records({"seed": 12}) if what == "the settings" else records(fresh=what == "--fresh")
     assert changed.find(submission) is None
 
