@@ -71,7 +71,8 @@ def pack(folder: Path, archive: Path) -> Path:
     archives = [path for path in paths if path.suffix.lower() == ".zip"]
     if archives and not any(path.suffix.lower() == ".ipynb" for path in paths):
         return Path(shutil.copy(archives[0], archive))
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+    # A file may be older than any date that a zip can hold.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed:
         for path in paths:
             if path.suffix.lower() in _TAKEN:
                 packed.write(path, path.relative_to(folder))

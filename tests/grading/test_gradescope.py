@@ -101,6 +101,14 @@ def test_a_link_in_a_submission_is_not_followed(right, tmp_path):
     assert read_notebook(packed).cells
 
 
+def test_a_file_without_a_date_is_packed(right, tmp_path):
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    (folder / "a.ipynb").write_text(right.text())
+    os.utime(folder / "a.ipynb", (0, 0))
+    assert read_notebook(pack(folder, tmp_path / "packed.zip")).cells
+
+
 def test_a_zip_in_a_submission_is_graded_where_there_is_no_notebook_beside_it(tmp_path):
     (tmp_path / "submission").mkdir()
     (tmp_path / "submission" / "handed_in.zip").write_bytes(b"as it is")
