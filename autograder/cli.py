@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import importlib
 import importlib.util
+import math
 import signal
 import sys
 import tempfile
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_outcome(grade)
     limits = grade.add_argument_group("limits of one submission")
     for name, value in Limits().as_dict().items():
-        kind = _positive if isinstance(value, int) else float
+        kind = _positive if isinstance(value, int) else _seconds
         limits.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, metavar="N")
     add_papers(commands)
     _add_gradescope(commands)
@@ -133,6 +134,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0 and have an end, got {number:g}")
     return number
 
 

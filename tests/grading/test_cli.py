@@ -70,6 +70,8 @@ def test_a_folder_is_graded_and_everything_is_written(folder, tmp_path):
         ["grade", "EMPTY", "--out", "OUT"],
         ["grade", "FILE", "--out", "OUT", "--assignment", "99_none"],
         ["grade", "FILE", "--out", "OUT", "--jobs", "0"],
+        ["grade", "FILE", "--out", "OUT", "--wall-seconds", "0"],
+        ["grade", "FILE", "--out", "OUT", "--total-seconds", "inf"],
         ["grade", "FILE", "--out", "FILE"],
         ["grade", "FILE", "--out", "BELOW"],
         ["grade", "FILE", "--out", "OUT", "--tests", "EMPTY"],
