@@ -194,7 +194,8 @@ def read_table(path: Path) -> list[Row]:
         raise ManualError(
             f"{path} has no column {missing[0]}: its columns are {', '.join(COLUMNS)}."
         )
-    return [Row(*(unquoted((line[column] or "").strip()) for column in COLUMNS)) for line in reader]
+    rows = [Row(*(unquoted((line[column] or "").strip()) for column in COLUMNS)) for line in reader]
+    return [row for row in rows if any(row.key)]  # spreadsheets write lines of separators alone
 
 
 def _write_table(path: Path, rows: Sequence[Row]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from autograder.manual import COLUMNS, ManualError, gather, merge, read_table
 from autograder.restoring import restore_folder
-from autograder.results import write_grades, write_json
+from autograder.results import Result, write_grades, write_json
 from tests.grading.test_results import Page
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
@@ -18,8 +18,6 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 @pytest.fixture
 def out(assignment, blank, tmp_path):
     """A grading of three: two answered in words, one of them with a figure; one did not."""
-    from autograder.results import Result
-
     written = {"=ada": "It is <b>luck</b>.", "ben": "it is  <b>LUCK</b>.", "cy": ""}
     blank.cells[-1]["attachments"] = {"a.png": {"image/png": PICTURE, "image/svg+xml": "<svg/>"}}
     (tmp_path / "file.ipynb").write_text(blank.text())
@@ -29,11 +27,9 @@ def out(assignment, blank, tmp_path):
         for name, text in written.items()
     ]
     for result in results:
-        result.environment = {"unsafe": False, "backend": "none", "seed": 1, "versions": {}}
-        result.environment["versions"] = {"torch": "2"}
-        status, result.status = result.status, "ok"
+        versions = {"torch": "2"}
+        result.environment = {"unsafe": False, "backend": "none", "seed": 1, "versions": versions}
         result.fail_everything("Not right.")
-        result.status = status
         write_json(tmp_path / "out" / result.name / "results.json", result.as_gradescope())
     write_grades(tmp_path / "out" / "grades.csv", results)
     return tmp_path / "out"
@@ -129,6 +125,13 @@ def test_a_table_with_semicolons_is_read(gathered):
     text = table(gathered).read_text().replace(",", ";")
     table(gathered).write_text(text)
     assert [row.name for row in read_table(table(gathered))] == ["=ada", "ben", "cy"]
+
+
+def test_lines_that_a_spreadsheet_left_empty_are_no_rows(gathered):
+    before = read_table(table(gathered))
+    with table(gathered).open("a") as file:
+        file.write(",,,,\r\n,,,,\r\n")
+    assert read_table(table(gathered)) == before
 
 
 @pytest.mark.parametrize(
