@@ -2,11 +2,8 @@
 
 import csv
 import json
-import subprocess
-import sys
 import threading
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,9 +18,8 @@ from imitation_lab.pusht.judging import UnfitError
 from imitation_lab.pusht.policy import save_policy, untrained
 from imitation_lab.pusht.recipe import Recipe
 from imitation_lab.pusht.scoring import Points, Score
+from tests.grading.test_cli import ASSIGNMENTS, run
 
-ROOT = Path(__file__).resolve().parents[2]
-ASSIGNMENTS = Path(__file__).parent / "fixtures" / "assignments"
 POINTS = Points(10.0, 0.2, 0.7)
 
 
@@ -159,11 +155,6 @@ def test_without_policies_nothing_speaks_of_them(grade, right, tmp_path):
     assert "utcome" not in pages
 
 
-def graded(*arguments):
-    command = [sys.executable, "-m", "autograder", "grade", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
 @pytest.mark.usefixtures("sandbox")
 def test_the_command_judges_the_policy_in_a_zip(right, tmp_path):
     policy = untrained(Recipe("regression", 1, 1, width=8, depth=1), torch.Generator())
@@ -171,7 +162,8 @@ def test_the_command_judges_the_policy_in_a_zip(right, tmp_path):
     weights = (tmp_path / "weights").read_bytes()
     zipped(tmp_path / "alice.zip", **{"hw.ipynb": right.text(), f"data/{WEIGHTS}": weights})
     arguments = ["--out", tmp_path / "out", "--tests", ASSIGNMENTS]
-    done = graded(tmp_path / "alice.zip", *arguments, "--outcome", 10, "--outcome-starts", 1)
+    options = ["--outcome", 10, "--outcome-starts", 1]
+    done = run("grade", tmp_path / "alice.zip", *arguments, *options)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "out" / "alice" / "results.json").read_text())
     assert (result["score"], result["extra_data"]["max_score"]) == (8, 18)
@@ -183,8 +175,7 @@ def test_bounds_that_make_no_sense_are_refused_at_once(bounds, tmp_path):
     (tmp_path / "a.ipynb").write_text("{}")
     low, high = bounds
     arguments = ["--outcome", 5, f"--outcome-low={low}", f"--outcome-high={high}"]
-    done = graded(
-        tmp_path / "a.ipynb", "--out", tmp_path / "out", "--tests", ASSIGNMENTS, *arguments
-    )
+    places = ["--out", tmp_path / "out", "--tests", ASSIGNMENTS]
+    done = run("grade", tmp_path / "a.ipynb", *places, *arguments)
     assert done.returncode == 2
     assert "--outcome-low must be smaller" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.doctor import names_of_processes
 from autograder.limits import Limits
 from autograder.sandbox.backends import ROOT
 from autograder.session import DIED, TIMEOUT, RemoteError, Session, WorkerLostError
@@ -206,20 +207,9 @@ if os.fork() == 0:
 time.sleep(0.3)
 """
     run(session, source)
-    assert marker[:15] in _process_names()
+    assert marker[:15] in names_of_processes()
     session.close()
-    assert marker[:15] not in _process_names()
-
-
-def _process_names():
-    names = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                names.append((folder / "comm").read_text().strip())
-            except OSError:
-                continue
-    return names
+    assert marker[:15] not in names_of_processes()
 
 
 def test_the_judges_end_is_the_sandboxs_end(limits):

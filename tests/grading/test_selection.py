@@ -111,10 +111,9 @@ def test_an_answer_beside_a_blank_cell_is_found(plan, right, blank):
 
 def test_of_two_cells_with_one_id_the_answered_one_counts(plan, right, blank):
     stub = blank.cells[blank.at("best_constant")]["source"]
-    for position in (0, len(right.cells)):
-        twice = right
-        twice.insert(position, stub, cell_id="00_sample-04")
-        assert answers(plan(twice))["best_constant"] == RIGHT
+    for position in (0, len(right.cells)):  # one before it, then one on either side
+        right.insert(position, stub, cell_id="00_sample-04")
+        assert answers(plan(right))["best_constant"] == RIGHT
 
 
 def test_of_two_attempts_elsewhere_the_later_counts(plan, right):
