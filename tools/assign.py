@@ -37,13 +37,13 @@ class Assigned:
 
 
 def assign(
-    notebook: Notebook, due: Iterable[str], source: Path, project: Path, workshop: Path
+    notebook: Notebook, withheld: Iterable[str], source: Path, project: Path, workshop: Path
 ) -> Assigned:
     """Run ``otter assign`` on one notebook.
 
     Args:
         notebook: What to compile.
-        due: Modules of the library that answer this notebook or a later one. They stay out of the zip.
+        withheld: The library's files that no submission of it may see. They stay out of the zip.
         source: The folder with ``otter.yml``.
         project: The folder with ``pyproject.toml`` and the library.
         workshop: An empty folder. It must be a resolved path: Otter compares paths as text.
@@ -53,7 +53,7 @@ def assign(
     """
     shutil.copy(source / _CONFIGURATION, workshop)
     (workshop / "requirements.txt").write_text("\n".join(_requirements(project)) + "\n")
-    _copy_library(notebook, set(due), project / "imitation_lab", workshop / "imitation_lab")
+    _copy_library(withheld, project / "imitation_lab", workshop / "imitation_lab")
     _copy_recorded(project / "assets" / "recorded", workshop / "imitation_lab" / "recorded")
     master, results = workshop / f"{notebook.name}.ipynb", workshop / "results"
     nbformat.write(make_master(notebook), master)
@@ -85,21 +85,14 @@ def _requirements(project: Path) -> list[str]:
     return [*metadata["dependencies"], *metadata["optional-dependencies"]["instructor"]]
 
 
-def _copy_library(notebook: Notebook, due: set[str], library: Path, copy: Path) -> None:
-    """Copy the library without the modules that answer a notebook which is still due.
+def _copy_library(withheld: Iterable[str], library: Path, copy: Path) -> None:
+    """Copy the library without the files that are withheld.
 
     A submission on Gradescope shares its process with the library, and could read the answers there.
     """
     shutil.copytree(library, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for module in sorted(due):
-        path = copy.joinpath(*module.split("."))
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.with_suffix(".py").is_file():
-            path.with_suffix(".py").unlink()
-        else:
-            problem = f"the header's `answers` names {module}, which imitation_lab does not have."
-            raise BuildError(notebook.path.name, problem, "Correct the name, or add the module.")
+    for name in withheld:
+        (copy / name).unlink()
 
 
 def _copy_recorded(recorded: Path, copy: Path) -> None:

@@ -11,9 +11,8 @@ from tools.assign import assign
 from tools.doors import with_buttons
 from tools.error import BuildError
 from tools.leaks import check_student_folder
-from tools.library import withheld_names
+from tools.library import due_modules, withheld_names
 from tools.rules import read_course
-from tools.source import Notebook
 from tools.write import write_notebook
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -38,20 +37,13 @@ def build(source: Path, destination: Path, project: Path = PROJECT) -> None:
     with _folder(destination) as staging:
         for notebook in notebooks:
             started = time.perf_counter()
+            withheld = withheld_names(project / "imitation_lab", due_modules(notebooks, notebook))
             with _folder() as workshop:
-                due = _due(notebook, notebooks)
-                assigned = assign(notebook, due, source, project, workshop)
-            hidden = withheld_names(project / "imitation_lab", due)
-            write_notebook(notebook, assigned, hidden, staging)
+                assigned = assign(notebook, withheld, source, project, workshop)
+            write_notebook(notebook, assigned, withheld, staging)
             print(f"{notebook.name}: {time.perf_counter() - started:.1f} s", flush=True)
         check_student_folder(staging / "notebooks", notebooks)
         _swap(staging, destination)
-
-
-def _due(notebook: Notebook, notebooks: tuple[Notebook, ...]) -> list[str]:
-    """Return the modules that answer this notebook or a later one."""
-    later = (other for other in notebooks if other.name >= notebook.name)
-    return [module for other in later for module in other.answers]
 
 
 @contextmanager

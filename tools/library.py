@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tools.error import BuildError
+from tools.source import Notebook
+
+
+def due_modules(notebooks: Iterable[Notebook], last: Notebook) -> list[str]:
+    """Return the modules that answer a notebook that is still due: the last one that is out, or a later one."""
+    return [name for own in notebooks if own.name >= last.name for name in own.answers]
 
 
 def withheld(library: Path, due: Iterable[str]) -> set[Path]:

@@ -21,7 +21,7 @@ from tools.build import PROJECT
 from tools.doors import DOORS, DOORS_END, with_buttons
 from tools.error import BuildError
 from tools.leaks import check_student_folder
-from tools.library import withheld
+from tools.library import due_modules, withheld
 from tools.release_check import find_leaks, secrets_of
 from tools.rules import read_course
 from tools.source import Notebook
@@ -76,7 +76,7 @@ def collect(
         shutil.copy(project / name, staging / name)
     for notebook in released:
         _copy_notebook(notebook, project / "notebooks", staging / "notebooks")
-    due = [module for later in notebooks if later.name >= last.name for module in later.answers]
+    due = due_modules(notebooks, last)
     _copy_library(project / "imitation_lab", staging / "imitation_lab", due)
     has_capstone = last.name >= CAPSTONE
     _copy_assets(project / "assets", staging / "assets", released, has_capstone)

@@ -260,13 +260,14 @@ def test_the_zip_leaves_out_what_the_capstone_ships_for_students(built):
     assert not shipped & held
 
 
-def test_zip_and_sandbox_have_the_library_without_modules_that_are_due(course, tmp_path):
+def test_zip_and_sandbox_have_the_library_without_what_is_due_and_what_needs_it(course, tmp_path):
     project = tmp_path / "project"
     library = project / "imitation_lab"
     (library / "policies").mkdir(parents=True)
     shutil.copy(PROJECT / "pyproject.toml", project)
     for name in ("__init__.py", "policies/__init__.py", "policies/early.py", "policies/late.py"):
         (library / name).write_text("")
+    (library / "policies" / "user.py").write_text("from imitation_lab.policies.late import answer")
     sample = (course / "01_sample.py").read_text(encoding="utf-8")
     first = sample.replace("answers: []", "answers: [imitation_lab.policies.early]")
     (course / "01_sample.py").write_text(first, encoding="utf-8")
@@ -281,8 +282,8 @@ def test_zip_and_sandbox_have_the_library_without_modules_that_are_due(course, t
     }
     assert held == {"01_sample": {"__init__.py"}, "02_later": {"__init__.py", "early.py"}}
     withheld = {name: _description(tmp_path, name)["withheld"] for name in held}
-    late = "policies/late.py"
-    assert withheld == {"01_sample": ["policies/early.py", late], "02_later": [late]}
+    late = ["policies/late.py", "policies/user.py"]
+    assert withheld == {"01_sample": ["policies/early.py", *late], "02_later": late}
 
 
 def _description(folder: Path, notebook: str) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def names_of(paths: set[Path], folder: Path) -> set[str]:
 
 
 def test_an_answer_that_the_library_does_not_have_is_refused(tmp_path):
+    (tmp_path / "tmp_library").mkdir()
     with pytest.raises(BuildError, match=r"no tmp_library\.solved"):
-        (tmp_path / "tmp_library").mkdir()
         withheld(tmp_path / "tmp_library", ["solved"])
 
 

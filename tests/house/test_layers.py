@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.library import due_modules
 from tools.rules import read_course
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,10 +55,10 @@ RIGHT_BELOW = {
     "plots": ["comparison", "horizons", "pusht", "style", "toys"],
     "widgets": ["plots", "traces"],
 }
-# What the notebooks and the library may import besides the standard library and the library itself.
 LIBRARY_MAY_NOT_IMPORT = {"tools", "autograder", "otter", "course", "source", "tests"}
 # What the tests compare with: contributors have it, students do not.
 LIBRARY_MAY_NOT_IMPORT |= {"diffusers", "flow_matching", "torchcfm", "torchdiffeq"}
+# What the notebooks may import besides the standard library.
 SOURCE_MAY_IMPORT = {"imitation_lab", "torch", "numpy", "scipy", "matplotlib", "gymnasium"}
 SOURCE_MAY_IMPORT |= {"ipywidgets", "IPython", "anywidget", "tqdm"}
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
@@ -177,7 +178,7 @@ def reached(source: str) -> set[Path]:
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
 def test_a_notebook_runs_without_the_answers_that_are_still_due(notebook):
-    due = [name for later in NOTEBOOKS if later.name >= notebook.name for name in later.answers]
+    due = due_modules(NOTEBOOKS, notebook)
     answers = {library_module(f"imitation_lab.{name}") for name in due}
     ordinary = [cell for cell in notebook.cells if cell.kind == "code" and cell.tag != "solution"]
     found = {module.name for cell in ordinary for module in reached(cell.source) & answers}
