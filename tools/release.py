@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from tools.build import PROJECT
 from tools.doors import DOORS, DOORS_END, with_buttons
@@ -25,6 +25,7 @@ from tools.library import due_modules, withheld
 from tools.release_check import find_leaks, secrets_of
 from tools.rules import read_course
 from tools.source import Notebook
+from tools.write import zip_entry
 
 MANIFEST = "release.json"
 CAPSTONE = "09"
@@ -35,7 +36,6 @@ AS_THEY_ARE = (
 EXTRAS_FOR_STUDENTS = {"capstone", "lerobot", "minari"}
 LIBRARY_FILES = (".py", ".js", ".css", ".html", ".json", ".mplstyle")
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _TEMPLATE = Path(__file__).parent / "student" / "README.md"
 
 
@@ -82,7 +82,7 @@ def collect(
     _copy_assets(project / "assets", staging / "assets", released, has_capstone)
     _write(staging / "pyproject.toml", _student_pyproject(project, has_capstone))
     _write(staging / "README.md", _student_readme(project, released))
-    files = sorted(_names(staging))
+    files = file_names(staging)
     _write(staging / MANIFEST, json.dumps({"until": last.name, "files": files}, indent=1) + "\n")
 
 
@@ -217,8 +217,10 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _names(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+def file_names(folder: Path) -> list[str]:
+    """Return the files of a folder, and of those inside of it, by their paths in it, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 # Where it goes -----------------------------------------------------------------------------------
@@ -256,7 +258,7 @@ def replace_release(
     for path in old:
         path.unlink(missing_ok=True)
     # The list of files comes first: by it, whoever was interrupted here may begin anew.
-    for name in sorted(_names(staging), key=lambda name: name != MANIFEST):
+    for name in sorted(file_names(staging), key=lambda name: name != MANIFEST):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         if own and name in own:
             _write(out / name, own[name])
@@ -276,11 +278,7 @@ def _write_zip(out: Path) -> Path:
 def add_to_zip(archive: ZipFile, files: Mapping[str, bytes]) -> None:
     """Add files to a release's zip, sorted by their names."""
     for name, content in sorted(files.items()):
-        entry = ZipInfo(f"imitation-lab/{name}", _EPOCH)
-        entry.compress_type = ZIP_DEFLATED
-        entry.create_system = 3  # or it would name the system that wrote it
-        entry.external_attr = 0o644 << 16
-        archive.writestr(entry, content)
+        archive.writestr(zip_entry(f"imitation-lab/{name}"), content, ZIP_DEFLATED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

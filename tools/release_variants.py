@@ -26,6 +26,7 @@ from tools.release import (
     add_to_zip,
     check,
     collect,
+    file_names,
     files_of_an_earlier_release,
     find_last,
     replace_release,
@@ -179,9 +180,6 @@ def _check_cells(
 
 def _write_base(path: Path, staging: Path, templates: Mapping[str, Template]) -> None:
     """Write the zip of what all students get alike, which is compressed once."""
-    names = sorted(
-        file.relative_to(staging).as_posix() for file in staging.rglob("*") if file.is_file()
-    )
     with ZipFile(path, "w") as archive:
-        shared = [name for name in names if name not in templates]
+        shared = [name for name in file_names(staging) if name not in templates]
         add_to_zip(archive, {name: (staging / name).read_bytes() for name in shared})

@@ -137,7 +137,12 @@ def _write_zip(path: Path, archive: dict[str, bytes], tests: Path) -> None:
         for name, contents in sorted(archive.items()):
             if name.startswith("tests/"):
                 contents = (tests / Path(name).name).read_bytes()
-            entry = ZipInfo(name, _EPOCH)
-            entry.create_system = 3  # or it would name the system that built it
-            entry.external_attr = 0o644 << 16
-            target.writestr(entry, contents)
+            target.writestr(zip_entry(name), contents, ZIP_STORED)
+
+
+def zip_entry(name: str) -> ZipInfo:
+    """Return the entry of a file in a zip, which tells neither when nor on which system it was written."""
+    entry = ZipInfo(name, _EPOCH)
+    entry.create_system = 3  # Unix, whatever this one is
+    entry.external_attr = 0o644 << 16
+    return entry
