@@ -40,7 +40,7 @@ class Cost:
     """What a run of a notebook took.
 
     Attributes:
-        seconds: From the first cell's start to the last one's end.
+        seconds: Of all code cells together.
         cpu_seconds: Processor time of the kernel, its start included.
         peak_bytes: The most memory that the kernel ever held.
         device: What it would train on.
@@ -64,6 +64,11 @@ def read_to_run(path: Path) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if "grader.export(" not in cell.source]
     return notebook
+
+
+def num_steps(path: Path) -> int:
+    """Return how often ``run_solved`` calls ``after_cell``."""
+    return 1 + sum(cell.cell_type == "code" for cell in read_to_run(path).cells)
 
 
 def run(notebook: NotebookNode, folder: Path, **options: Any) -> NotebookNode:
@@ -103,9 +108,9 @@ def run_solved(
     notebook.cells.append(new_code_cell(_PROBE))
     with _folder_beside_checks(path) as folder:
         run(notebook, folder, on_cell_executed=lambda **_: after_cell())
-    measured = json.loads(notebook.cells.pop().outputs[0].text)
+    (printed,) = [out.text for out in notebook.cells.pop().outputs if out.get("name") == "stdout"]
     cells = tuple(_timed(cell) for cell in notebook.cells if cell.cell_type == "code")
-    return notebook, Cost(sum(seconds for _, seconds in cells), cells=cells, **measured)
+    return notebook, Cost(sum(seconds for _, seconds in cells), cells=cells, **json.loads(printed))
 
 
 @contextmanager

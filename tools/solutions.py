@@ -10,7 +10,7 @@ import nbformat
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
-from tools.notebooks import SOLUTIONS, Cost, read_to_run, run_solved
+from tools.notebooks import SOLUTIONS, Cost, num_steps, run_solved
 
 # On two cores: what a class can be asked to wait.
 TOTAL_SECONDS, CELL_SECONDS = 12 * 60, 40
@@ -51,7 +51,7 @@ def _is_asked_for(path: Path, options: argparse.Namespace) -> bool:
 
 def _run(paths: Sequence[Path], out: Path | None, costs: dict[str, Cost]) -> None:
     """Run notebooks one after the other, and tell each one's cost as soon as it is known."""
-    total = sum(_code_cells(path) + 1 for path in paths)  # one more cell measures
+    total = sum(map(num_steps, paths))
     print(f"{'notebook':<32}{'time':>8}{'CPU':>8}{'peak':>9}  longest cell")
     with tqdm(total=total, unit="cell", disable=None, leave=False) as bar:
         for path in paths:
@@ -63,10 +63,6 @@ def _run(paths: Sequence[Path], out: Path | None, costs: dict[str, Cost]) -> Non
             if out:
                 out.mkdir(parents=True, exist_ok=True)
                 nbformat.write(notebook, out / path.name)
-
-
-def _code_cells(path: Path) -> int:
-    return sum(cell.cell_type == "code" for cell in read_to_run(path).cells)
 
 
 def _line(name: str, cost: Cost) -> str:

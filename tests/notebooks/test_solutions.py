@@ -33,12 +33,21 @@ def test_notebooks_that_take_too_long_together_are_told():
     assert complaint.startswith("all took 760 s")
 
 
+LAST_CELLS = {
+    "01_fine": "open('left', 'w').close()",
+    "02_fails": "1 / 0",
+    # A second is enough for the kernel to send the warning before anything that is printed later.
+    "03_warns": "import torch, warnings\n"
+    "torch.cuda.is_available = lambda: warnings.warn('too old') or time.sleep(1)",
+}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with two notebooks in the place of the course's."""
+    """A folder with some notebooks in the place of the course's."""
     folder = tmp_path / "solutions"
     folder.mkdir()
-    for name, last in {"01_fine": "open('left', 'w').close()", "02_fails": "1 / 0"}.items():
+    for name, last in LAST_CELLS.items():
         cells = [new_code_cell("import time"), new_code_cell("time.sleep(0.5)  # slow")]
         nbformat.write(new_notebook(cells=[*cells, new_code_cell(last)]), folder / f"{name}.ipynb")
     monkeypatch.setattr(solutions, "SOLUTIONS", folder)
@@ -67,6 +76,17 @@ def test_a_cell_that_fails_is_told(folder, capsys):
 def test_a_notebook_that_does_not_exist_is_told(folder, capsys):
     assert solutions.main(["07"]) == 2
     assert "no notebook begins with 07" in capsys.readouterr().out
+
+
+def test_a_driver_that_torch_warns_of_leaves_the_cost_readable(folder):
+    _, cost = notebooks.run_solved(folder / "03_warns.ipynb")
+    assert cost.device == "cpu"
+
+
+def test_the_bar_of_a_run_is_full_when_it_ends(folder):
+    calls = []
+    notebooks.run_solved(folder / "01_fine.ipynb", lambda: calls.append(1))
+    assert len(calls) == notebooks.num_steps(folder / "01_fine.ipynb")
 
 
 def test_the_seconds_of_cells_are_those_that_they_took(folder):

@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from tools.notebooks import PROJECT, SOLUTIONS, read_to_run, run_solved
+from tools.notebooks import PROJECT, SOLUTIONS, num_steps, run_solved
 
 KEPT = PROJECT / ".book" / "executed"
 KERNEL_START = Path(__file__).with_name("kernel_start.py")
@@ -41,8 +41,8 @@ def executed_notebooks(
     """
     paths = {name: kept / f"{_key(SOLUTIONS / f'{name}.ipynb', fast)}.ipynb" for name in names}
     waiting = [name for name in names if not paths[name].is_file()]
-    cells = {name: _code_cells(name) for name in waiting}
-    with tqdm(total=sum(cells.values()), unit="cell", disable=not waiting) as bar:
+    total = sum(num_steps(SOLUTIONS / f"{name}.ipynb") for name in waiting)
+    with tqdm(total=total, unit="cell", disable=not waiting) as bar:
         for name in waiting:
             bar.set_description(name)
             _execute(name, paths[name], fast, bar.update)
@@ -60,11 +60,6 @@ def _key(path: Path, fast: bool) -> str:
 
 def _counts(file: Path) -> bool:
     return file.is_file() and "__pycache__" not in file.parts
-
-
-def _code_cells(name: str) -> int:
-    cells = read_to_run(SOLUTIONS / f"{name}.ipynb").cells
-    return 1 + sum(cell.cell_type == "code" for cell in cells)  # one more cell measures
 
 
 def _execute(name: str, path: Path, fast: bool, after_cell: Callable[[], object]) -> None:
