@@ -13,7 +13,7 @@ from tools.error import BuildError
 PROJECT_FILE = Path(__file__).resolve().parent.parent / "pyproject.toml"
 BRANCH = "main"
 DOORS, DOORS_END = "<!-- doors: the build writes what stands between -->", "<!-- /doors -->"
-_ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
+_ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)(?<!\.git)")
 
 SET_UP = """\
 if "google.colab" in sys.modules:  # Colab has nothing of the course yet

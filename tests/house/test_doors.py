@@ -78,7 +78,9 @@ def test_an_address_brings_colabs_set_up_before_the_first_import(set_address):
     ast.parse(last)
 
 
-@pytest.mark.parametrize("address", ["https://example.org/course", "github.com/a/b", EXAMPLE + "/"])
+@pytest.mark.parametrize(
+    "address", ["https://example.org/course", "github.com/a/b", EXAMPLE + "/", EXAMPLE + ".git"]
+)
 def test_an_address_that_the_services_cannot_open_is_refused(set_address, address):
     set_address(address)
     with pytest.raises(BuildError, match="OWNER/NAME"):
