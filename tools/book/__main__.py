@@ -64,15 +64,15 @@ def build(out: Path, notebooks: tuple[Notebook, ...], fast: bool, workshop: Path
     write_font(shown / "stix-two-math.woff")
     options = ["-b", "html", "-c", str(BOOK), "-d", str(workshop / "doctrees"), "-q", "-W"]
     static = f"html_static_path={BOOK / '_static'},{shown}"
-    if status := build_main([*options, "--keep-going", "-D", static, str(pages), str(out)]):
-        return status
-    leaks = find_leaks_in_site(pages, out, notebooks)
-    if leaks:
+    status = build_main([*options, "--keep-going", "-D", static, str(pages), str(out)])
+    # Sphinx writes the pages that it warns of, too.
+    if leaks := find_leaks_in_site(pages, out, notebooks):
         shutil.rmtree(out)
-        print(
-            "\n".join(["book: nothing was written, since it gives away:", *leaks]), file=sys.stderr
-        )
+        told = ["book: nothing was written, since it gives away:", *leaks]
+        print("\n".join(told), file=sys.stderr)
         return 1
+    if status:
+        return status
     print(f"book: {out / 'index.html'}")
     return 0
 
