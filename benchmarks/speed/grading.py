@@ -21,7 +21,7 @@ from typing import Any
 from autograder.assignment import Assignment, load_assignment
 from benchmarks.speed.frame import Row, Settings, Timed, in_turns
 from benchmarks.speed.memory import watched
-from benchmarks.speed.peers import ROOT, Peer, surroundings
+from benchmarks.speed.peers import ROOT, Peer, serving, surroundings
 from benchmarks.submissions import write_class
 
 GROUP, UNIT = "grading", "submissions"
@@ -99,21 +99,9 @@ def _shares(seconds: float, batches: list[Path]) -> tuple[tuple[str, float], tup
 def grader() -> Iterator[tuple[Peer, float]]:
     """Start the grader, and tell how many seconds it took until it could grade."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.speed.grader", NOTEBOOK],
-        cwd=ROOT,
-        env=surroundings(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        ours = Peer(process)
+    with serving([sys.executable, "-m", "benchmarks.speed.grader", NOTEBOOK]) as ours:
         ours.ask("start")
         yield ours, time.perf_counter() - started
-    finally:
-        process.communicate()  # the end of its questions, upon which it ends
 
 
 def grade(ours: Peer, batch: Path, out: Path, jobs: int) -> float:

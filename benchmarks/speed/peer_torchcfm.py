@@ -1,7 +1,7 @@
 """torchcfm as a peer: a step of flow matching, as its examples have it, on tensors.
 
-Runs in the peers' environment: `.peers/bin/python -m benchmarks.speed.peer_torchcfm`. The network, the
-batches and the optimiser's settings are the library's; the fused optimiser is the library's own choice.
+Runs in the peers' environment: `.peers/bin/python -m benchmarks.speed.peer_torchcfm`. The network and
+the batches are the library's. AdamW is torch's as one gets it: to fuse its steps is the library's choice.
 """
 
 import time

@@ -1,5 +1,6 @@
 """The peers that clash with the library: an environment of their own, and a process for each."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,27 +23,27 @@ class Peer:
 
     Args:
         process: Reads questions and writes answers, one JSON object a line.
-        words: Where all else goes that it says, if anywhere.
+        words: The file into which all else goes that it says.
     """
 
-    def __init__(self, process: subprocess.Popen[str], words: Path | None = None) -> None:
+    def __init__(self, process: subprocess.Popen[str], words: Path) -> None:
         self._process, self._words = process, words
 
     def ask(self, work: str, **arguments: Any) -> dict[str, float]:
         """Have the peer do some work, and return its figures: ``seconds`` and what else it tells.
 
         Raises:
-            RuntimeError: If the peer has ended.
+            RuntimeError: If the peer has ended, with its last words.
         """
         streams = self._process.stdin, self._process.stdout
         assert streams[0] and streams[1]
-        streams[0].write(json.dumps({"work": work, **arguments}) + "\n")
-        streams[0].flush()
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            streams[0].write(json.dumps({"work": work, **arguments}) + "\n")
+            streams[0].flush()
         answer = streams[1].readline()
         if not answer:
-            raise RuntimeError(
-                f"the peer ended while it was asked for {work}: see its words above."
-            )
+            words = self._words.read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise RuntimeError(f"the peer ended when it was asked for {work}:\n{words}")
         return json.loads(answer)
 
 
@@ -54,7 +55,13 @@ def peer(module: str, *arguments: str) -> Iterator[Peer]:
         module: Calls ``serving.serve``.
         arguments: Of its command line.
     """
-    command = [str(python()), "-m", f"benchmarks.speed.{module}", *arguments]
+    with serving([str(python()), "-m", f"benchmarks.speed.{module}", *arguments]) as served:
+        yield served
+
+
+@contextmanager
+def serving(command: list[str]) -> Iterator[Peer]:
+    """Start a program that calls ``serving.serve``, and let it end afterwards."""
     with TemporaryDirectory() as folder, (Path(folder) / "words").open("w") as words:
         process = subprocess.Popen(
             command,
@@ -68,8 +75,7 @@ def peer(module: str, *arguments: str) -> Iterator[Peer]:
         try:
             yield Peer(process, Path(words.name))
         finally:
-            process.kill()
-            process.communicate()
+            process.communicate()  # the end of its questions, upon which it ends
 
 
 def surroundings() -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from torch import nn
 
-CONDITION, CHUNK, WIDTH, DEPTH = 8, 16, 128, 2  # a chunk of eight actions of two numbers
+CONDITION, CHUNK, WIDTH = 8, 16, 128  # a chunk of eight actions of two numbers
 BATCH, ROWS = 256, 5000
 
 
 def network() -> nn.Sequential:
-    """Return the network of a flow policy of this width and depth, as plain torch."""
+    """Return the network of a flow policy with two hidden layers of this width, as plain torch."""
     return nn.Sequential(
         nn.Linear(CHUNK + 1 + CONDITION, WIDTH),
         nn.ReLU(),

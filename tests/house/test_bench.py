@@ -1,6 +1,7 @@
 """The benchmark: its arithmetic, its record, its papers. What it measures, it measures elsewhere."""
 
 import re
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.speed import __main__ as command
 from benchmarks.speed import gpu, machine, record, report, scale, training, work
 from benchmarks.speed.frame import Row, Settings, in_turns, timed
 from benchmarks.speed.numpy_fork import NumpyFork
-from benchmarks.speed.peers import ALONE, REQUIREMENTS
+from benchmarks.speed.peers import ALONE, REQUIREMENTS, serving
 from imitation_lab.envs import Fork
 from imitation_lab.training import FAST
 
@@ -201,6 +202,15 @@ def test_what_is_said_of_a_courses_cost_is_what_is_counted():
     assert len(list((ROOT / "solutions").glob("*.ipynb"))) == scale.NOTEBOOKS
     assert (scale.MEGABYTES, scale.LAST_HOUR) == (3, 0.1)
     assert "Three megabytes a submission" in paper and "A tenth of a notebook's" in paper
+
+
+def test_a_peer_that_ends_is_quoted():
+    dying = "import sys; input(); sys.exit('no such module')"
+    with (
+        serving([sys.executable, "-c", dying]) as peer,
+        pytest.raises(RuntimeError, match="asked for clone:\nno such module"),
+    ):
+        peer.ask("clone", steps=1)
 
 
 # What the peers are given ------------------------------------------------------------------------
