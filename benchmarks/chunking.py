@@ -4,15 +4,12 @@ Three tasks, three demonstrators, three kinds of noise, three delays, two classe
 pairs of horizons. The result goes into the library, from where notebook 06 shows it.
 """
 
-import argparse
-import os
 import time
-from pathlib import Path
 
+from benchmarks.recording import LIBRARY, parse, record_parser
 from imitation_lab.horizons import RECORDED, HorizonMap, run_map, write_map
-from imitation_lab.training import FAST
 
-RECORD = Path(__file__).resolve().parents[1] / "imitation_lab" / RECORDED
+RECORD = LIBRARY / RECORDED
 
 
 def best_horizons(record: HorizonMap) -> str:
@@ -33,19 +30,14 @@ def best_horizons(record: HorizonMap) -> str:
 
 def main() -> None:
     """Run the map, print its table and record it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
-    parser.add_argument("--first-seed", type=int, default=0, help="the first one (default: 0)")
+    parser = record_parser(__doc__, RECORD, seeds=3)
     parser.add_argument("--episodes", type=int, default=50, help="of each seed (default: 50)")
     parser.add_argument("--device", default="cpu", help="where to compute (default: cpu)")
     parser.add_argument("--processes", type=int, default=2, help="side by side (default: 2)")
-    parser.add_argument("--out", type=Path, default=RECORD, help="where the record goes")
-    arguments = parser.parse_args()
-    if os.environ.get(FAST) and arguments.out == RECORD:
-        parser.error(f"{FAST} is set: unset it, or write this quick look elsewhere with --out.")
+    arguments, seeds = parse(parser)
     started = time.perf_counter()
     record = run_map(
-        seeds=range(arguments.first_seed, arguments.first_seed + arguments.seeds),
+        seeds=seeds,
         episodes=arguments.episodes,
         device=arguments.device,
         processes=arguments.processes,

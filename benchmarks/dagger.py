@@ -6,15 +6,13 @@ minutes on one core. `--half-width` and `--noise` show how far the outcome hangs
 goes into the library, from where notebook 07 shows human gating.
 """
 
-import argparse
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import torch
 
+from benchmarks.recording import LIBRARY, parse, record_parser
 from imitation_lab.corrections import (
     RECORDED,
     Collect,
@@ -29,12 +27,12 @@ from imitation_lab.envs import Racetrack
 from imitation_lab.experts import RacetrackDriver, Supervisor
 from imitation_lab.gating import human_gated_rollout
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.training import FAST, TrainingSettings
+from imitation_lab.training import TrainingSettings
 from imitation_lab.types import ActionFunction, Dataset, Generator
 
 BUDGET, BOUGHT, ROUNDS, DRIVES, EPISODES = 630, 105, 4, 12, 100
 SETTINGS = TrainingSettings(steps=800, batch_size=256, learning_rate=5e-3)
-RECORD = Path(__file__).resolve().parents[1] / "imitation_lab" / RECORDED
+RECORD = LIBRARY / RECORDED
 Demonstrate = Callable[[Generator], Dataset]
 
 
@@ -133,15 +131,10 @@ def line(budget: SpentBudget) -> str:
 
 def main() -> None:
     """Spend the budget in every way, print the table and record it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10, help="how many (default: 10)")
-    parser.add_argument("--first-seed", type=int, default=0, help="the first one (default: 0)")
+    parser = record_parser(__doc__, RECORD, seeds=10)
     parser.add_argument("--half-width", type=float, default=0.10, help="of the lane, m")
     parser.add_argument("--noise", type=float, default=0.01, help="on the heading, rad a step")
-    parser.add_argument("--out", type=Path, default=RECORD, help="where the record goes")
-    arguments = parser.parse_args()
-    if os.environ.get(FAST) and arguments.out == RECORD:
-        parser.error(f"{FAST} is set: unset it, or write this quick look elsewhere with --out.")
+    arguments, seeds = parse(parser)
     track = Racetrack(
         half_width=arguments.half_width,
         process_noise=arguments.noise,
@@ -149,7 +142,6 @@ def main() -> None:
         standing_start=True,
         max_steps=200,
     )
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     started = time.perf_counter()
     methods = Experiment(track, seeds).methods()
     budgets = [spent(way, rounds, track) for way, rounds in methods]

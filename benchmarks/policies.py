@@ -5,13 +5,11 @@ but the way in which the network represents a distribution. The result goes into
 where notebooks 04 and 05 show it.
 """
 
-import argparse
 import math
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks.recording import LIBRARY, parse, record_parser
 from imitation_lab.comparison import (
     RECORDED,
     MakePolicy,
@@ -28,10 +26,10 @@ from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.policies.gaussian import GaussianPolicy
 from imitation_lab.policies.mixture import MixturePolicy
 from imitation_lab.policies.regression import RegressionPolicy
-from imitation_lab.training import FAST, TrainingSettings
+from imitation_lab.training import TrainingSettings
 from imitation_lab.types import Policy
 
-RECORD = Path(__file__).resolve().parents[1] / "imitation_lab" / RECORDED
+RECORD = LIBRARY / RECORDED
 ROADS = {"straight": Fork(), "turned by 45°": Fork(angle=math.pi / 4)}
 SETTINGS = TrainingSettings(steps=2000, batch_size=128, learning_rate=1e-2)
 PARAMETERS = 12_700  # an autoregressive policy of width 64
@@ -52,27 +50,19 @@ CLASSES = {
 }
 
 
-def run(
-    seeds: Sequence[int], settings: TrainingSettings = SETTINGS, progress: bool = True
-) -> list[PolicyResult]:
+def run(seeds: Sequence[int]) -> list[PolicyResult]:
     """Return the results of every class on both roads."""
     results = []
     for road, task in ROADS.items():
-        results += compare(road, task, CLASSES, seeds, settings, PARAMETERS, progress=progress)
+        results += compare(road, task, CLASSES, seeds, SETTINGS, PARAMETERS)
     return results
 
 
 def main() -> None:
     """Run the comparison, print its table and record it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10, help="how many (default: 10)")
-    parser.add_argument("--first-seed", type=int, default=0, help="the first one (default: 0)")
-    parser.add_argument("--out", type=Path, default=RECORD, help="where the record goes")
-    arguments = parser.parse_args()
-    if os.environ.get(FAST) and arguments.out == RECORD:
-        parser.error(f"{FAST} is set: unset it, or write this quick look elsewhere with --out.")
+    arguments, seeds = parse(record_parser(__doc__, RECORD, seeds=10))
     started = time.perf_counter()
-    results = run(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
+    results = run(seeds)
     print(comparison_table(results))
     write_comparison(results, arguments.out)
     print(f"{time.perf_counter() - started:.0f} s; written to {arguments.out.name}")

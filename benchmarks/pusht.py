@@ -2,8 +2,9 @@
 
 Regression, a mixture, diffusion and flow matching with one trunk, as many parameters and the same
 data; then what a flow owes to its chunks, its integration steps, a second look, and longer training.
-Three seeds of each (one of the last), the same 200 starts for all. About 40 minutes on two cores. Stopped, it goes on where it was.
-The result goes into the library, the policies of `SHIPPED` into assets/pusht.
+Three seeds of each (one of the last), the same 200 starts for all. About 40 minutes on two cores.
+Stopped, it goes on where it was. The result goes into the library, the policies of `SHIPPED` into
+assets/pusht.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from imitation_lab.pusht.recipe import KINDS, Recipe, main_recipe
 from imitation_lab.pusht.record import RECORDED, Judged, as_json, from_json
 from imitation_lab.pusht.shipped import shipped_demonstrations
 from imitation_lab.pusht.training import SETTINGS, train_policy
+from imitation_lab.training import FAST
 
 PROJECT = Path(__file__).resolve().parents[1]
 ASSETS = PROJECT / "assets" / "pusht"
@@ -96,6 +98,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=PROJECT / ".pusht", help="where policies grow")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    if os.environ.get(FAST):
+        parser.error(f"{FAST} is set: unset it, or short trainings would be recorded and shipped.")
     arguments.work.mkdir(exist_ok=True)
     todo = [(*job, arguments.work) for job in jobs()]
     results = []

@@ -11,6 +11,7 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
+from benchmarks import dagger, pusht
 from benchmarks.speed import __main__ as command
 from benchmarks.speed import gpu, machine, record, report, scale, training, work
 from benchmarks.speed.frame import Row, Settings, in_turns, timed
@@ -211,6 +212,19 @@ def test_a_peer_that_ends_is_quoted():
         pytest.raises(RuntimeError, match="asked for clone:\nno such module"),
     ):
         peer.ask("clone", steps=1)
+
+
+# Records that the library ships ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "begins_with"), [(dagger, "Experiment"), (pusht, "jobs")])
+def test_short_trainings_do_not_become_the_record(module, begins_with, monkeypatch, capsys):
+    monkeypatch.setenv(FAST, "1")
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    monkeypatch.setattr(module, begins_with, lambda *_: pytest.fail("it started"))
+    with pytest.raises(SystemExit):
+        module.main()
+    assert f"{FAST} is set: unset it" in capsys.readouterr().err
 
 
 # What the peers are given ------------------------------------------------------------------------
