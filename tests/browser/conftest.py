@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120  # 5 s on a quiet machine
@@ -27,6 +29,20 @@ def work_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     return folder
+
+
+@pytest.fixture
+def write_notebook(work_folder) -> Callable[[str, list[str]], str]:
+    """Write a notebook of code cells into the student's folder, and return its file's name."""
+
+    def write(name: str, sources: list[str]) -> str:
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        cells = [new_code_cell(source) for source in sources]
+        path = work_folder / f"{name}.ipynb"
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+        return path.name
+
+    return write
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +149,14 @@ class NotebookPage:
         return self.page.evaluate(
             """() => [...jupyterapp.shell.currentWidget.model.sharedModel.cells].map(
                 (cell) => (cell.cell_type === "code" ? cell.source : ""))"""
+        )
+
+    def keep_busy(self, index: int) -> None:
+        """Run a cell that takes long, and do not wait for it."""
+        self.select(index)
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+        self.page.wait_for_function(
+            """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === "busy" """
         )
 
     def find(self, text: str) -> int:

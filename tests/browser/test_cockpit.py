@@ -1,8 +1,5 @@
 """A scripted hand supervises a policy in a real JupyterLab: corrections arrive, and what they teach drives."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from tools.supervise import SupervisingHand
@@ -37,14 +34,14 @@ COUNT = "print(len(cockpit), len(cockpit.corrections[0]))"
 
 
 def test_a_hand_supervises_while_the_kernel_is_busy_and_the_retrained_policy_drives(
-    notebook, lab, work_folder
+    notebook, lab, work_folder, write_notebook
 ):
-    notebook.open(lab, write_cells(work_folder / "cockpit.ipynb", SOURCES))
+    notebook.open(lab, write_notebook("cockpit", SOURCES))
     notebook.run(0)
     hand = SupervisingHand(notebook.page, alarm=0.15, relief=0.05)
     notebook.page.locator(".cockpit .seat").wait_for()
 
-    keep_busy(notebook)
+    notebook.keep_busy(1)
     notebook.select(0)
     hand.supervise()
     assert "waits for the kernel" in notebook.page.locator(".cockpit .readout").text_content()
@@ -73,29 +70,3 @@ def test_a_hand_supervises_while_the_kernel_is_busy_and_the_retrained_policy_dri
     )
     notebook.run(0)
     assert notebook.kernel(COUNT) == before
-
-
-def keep_busy(notebook) -> None:
-    """Run the cell that waits, and do not wait for it."""
-    notebook.select(1)
-    notebook.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
-    notebook.page.wait_for_function(
-        """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === "busy" """
-    )
-
-
-def write_cells(path: Path, sources: list[str]) -> str:
-    """Write a notebook of code cells, and return its name."""
-    cells = [
-        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
-        for number, source in enumerate(sources)
-    ]  # fmt: skip
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(content))
-    return path.name

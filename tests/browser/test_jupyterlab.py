@@ -1,7 +1,6 @@
 """A student's walk through the notebooks, and each widget, in a real JupyterLab."""
 
 import io
-import json
 
 import numpy as np
 import pytest
@@ -23,30 +22,13 @@ def changed_share(before: bytes, after: bytes) -> float:
 
 
 @pytest.fixture
-def widget_notebook(work_folder) -> str:
+def widget_notebook(write_notebook) -> str:
     """A notebook of two cells: one shows the widget, one sets a trait."""
     sources = [
         "from imitation_lab.widgets import DragTheModes\nmodes = DragTheModes()\nmodes",
         "modes.guess = 0.9",
     ]
-    return write_notebook(work_folder / "widget.ipynb", sources)
-
-
-def write_notebook(path, sources: list[str]) -> str:
-    """Write a notebook of code cells, and return its name."""
-    cells = [
-        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
-        for number, source in enumerate(sources)
-    ]  # fmt: skip
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(content))
-    return path.name
+    return write_notebook("widget", sources)
 
 
 def test_a_student_answers_checks_and_moves_the_widget(notebook, lab):
@@ -173,10 +155,10 @@ def test_the_modes_widget_and_the_kernel_hear_each_other(notebook, lab, widget_n
     ],
 )
 def test_every_widget_answers_the_keyboard_and_tells_the_kernel(
-    notebook, lab, work_folder, widget, role, name, key, trait
+    notebook, lab, write_notebook, widget, role, name, key, trait
 ):
     source = f"from imitation_lab.widgets import {widget}\nwidget = {widget}()\nwidget"
-    notebook.open(lab, write_notebook(work_folder / f"{widget}.ipynb", [source]))
+    notebook.open(lab, write_notebook(widget, [source]))
     notebook.run(0)
     control = notebook.page.get_by_role(role, name=name, exact=True)
     control.wait_for()

@@ -1,7 +1,5 @@
 """A scripted hand records demonstrations in a real JupyterLab, busy kernel and restart included."""
 
-import json
-
 import pytest
 
 from imitation_lab.data import Demonstrations
@@ -21,41 +19,14 @@ while not Path("done").exists():
 WAITING = "on the way to the kernel"
 
 
-@pytest.fixture
-def recorder_notebook(work_folder) -> str:
-    """A notebook of two cells: one shows the recorder, one keeps the kernel busy until there is a file."""
-    cells = [
-        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
-        for number, source in enumerate([SHOW, BUSY])
-    ]  # fmt: skip
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    (work_folder / "recorder.ipynb").write_text(json.dumps(content))
-    return "recorder.ipynb"
-
-
-def keep_busy(notebook) -> None:
-    """Run the cell that waits, and do not wait for it."""
-    notebook.select(1)
-    notebook.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
-    notebook.page.wait_for_function(
-        """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === "busy" """
-    )
-
-
 def test_twenty_drives_arrive_also_from_a_busy_kernel_and_survive_its_restart(
-    notebook, lab, work_folder, recorder_notebook
+    notebook, lab, work_folder, write_notebook
 ):
-    notebook.open(lab, recorder_notebook)
+    notebook.open(lab, write_notebook("recorder", [SHOW, BUSY]))
     notebook.run(0)
     readout = notebook.page.locator(".imitation-widget .readout")
     readout.wait_for()
-    keep_busy(notebook)
+    notebook.keep_busy(1)
     notebook.select(0)
     hand = ScriptedHand(notebook.page)
     for side in (1, -1):
