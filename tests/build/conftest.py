@@ -31,6 +31,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def whole_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the build makes of the course itself; to read only."""
+    folder = tmp_path_factory.mktemp("course")
+    build(PROJECT / "source", folder)
+    return folder
+
+
 def _copy_course(folder: Path) -> Path:
     source = folder / "source"
     source.mkdir()

@@ -295,9 +295,8 @@ def _names(folder: Path, notebook: str) -> list[str]:
     return ZipFile(folder / "autograder" / "tests" / notebook / "autograder.zip").namelist()
 
 
-def test_the_committed_folders_are_in_step_with_the_source(tmp_path):
-    build(PROJECT / "source", tmp_path)
-    new, committed = files(tmp_path), files(PROJECT)
+def test_the_committed_folders_are_in_step_with_the_source(whole_course):
+    new, committed = files(whole_course), files(PROJECT)
     stale = {
         name
         for name in new | committed

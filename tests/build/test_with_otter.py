@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tools.build import PROJECT, build
+from tools.build import PROJECT
 
 ALMOST = """\
 def best_constant(actions):
@@ -124,14 +124,13 @@ def test_what_is_handed_in_is_graded(built, worked, tmp_path):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (PROJECT / "source").glob("*.py")])
-def test_every_solution_of_the_course_gets_full_marks(name, tmp_path):
-    build(PROJECT / "source", tmp_path)
-    description = tmp_path / "autograder" / "tests" / name / "assignment.json"
+def test_every_solution_of_the_course_gets_full_marks(whole_course, name, tmp_path):
+    description = whole_course / "autograder" / "tests" / name / "assignment.json"
     questions = json.loads(description.read_text(encoding="utf-8"))["questions"]
     expected = {
         question["name"]: sum(test["points"] for test in question["tests"])
         for question in questions
         if not question["written"]
     }
-    solved = tmp_path / "solutions" / f"{name}.ipynb"
-    assert otter_run(tmp_path, name, solved, tmp_path) == expected
+    solved = whole_course / "solutions" / f"{name}.ipynb"
+    assert otter_run(whole_course, name, solved, tmp_path) == expected
