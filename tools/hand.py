@@ -17,11 +17,8 @@ from imitation_lab.widgets import Recorder
 from tools.bare import take_in
 
 VEHICLE_LENGTH = 0.21  # metres: the hand's yardstick
-SWERVE_AT, PASS_AT, CLEARANCE = (
-    0.7,
-    0.25,
-    0.55,
-)  # metres before, around and beside the obstacle's centre
+SWERVE_AT = 0.7  # metres before the obstacle's centre
+PASS_AT, CLEARANCE = 0.25, 0.55  # metres before and behind it, and beside it
 AHEAD = {"drag": 0.25, "remote": 0.5, "leader": 0.3}  # metres along the way that the hand aims at
 SPEED = {"drag": 1.0, "remote": 0.75, "leader": 0.85}  # m/s that it asks for on the fork
 LATE = 0.45  # metres that the vehicle goes until it does what was said from afar
