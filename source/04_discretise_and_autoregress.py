@@ -869,7 +869,7 @@ def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
     """The generator decides the sample: equal seeds repeat it, and the next call draws anew."""
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, fresh_generator
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
     def policy(observations, prefix):
         return torch.zeros(len(observations), 7)
@@ -881,6 +881,7 @@ def test_autoregressive_sample_draws_from_the_generator(autoregressive_sample):
     )
     for samples in (first, following, again):
         check_answered(samples, "autoregressive_sample")
+        check_shape(samples, (40, 3), "one bin for every number of every action.")
     first, following, again = (torch.as_tensor(s).long() for s in (first, following, again))
     check_close(again, first, "the same seed gave another sample: draw from `generator`.")
     assert (first != following).any(), (

@@ -369,7 +369,13 @@ def test_normalize_by_training_leaves_its_arguments_alone(normalize_by_training)
     """The episodes are as they were, also if there is only one of them, and the numbers are float32."""
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, check_dtype, fresh_generator
+    from imitation_lab.testing import (
+        check_answered,
+        check_close,
+        check_dtype,
+        check_shape,
+        fresh_generator,
+    )
 
     generator = fresh_generator()
     for times, is_training in [((8, 5, 3), [True, True, False]), ((6,), [True])]:
@@ -383,7 +389,10 @@ def test_normalize_by_training_leaves_its_arguments_alone(normalize_by_training)
             check_dtype(own, torch.float32, "float32 in, float32 out.")
         # The range is of the values that came in, so it says how to get them back.
         low, high = result[1], result[2]
+        for end in (low, high):
+            check_shape(end, (4,), "low and high have one number for every dimension.")
         for own, before in zip(result[0], given, strict=True):
+            check_shape(own, before.shape, "an episode keeps its shape.")
             back = low + (own + 1) * (high - low) / 2
             check_close(back, before, "low and high are in the units that came in.", 1e-4, 1e-4)
 

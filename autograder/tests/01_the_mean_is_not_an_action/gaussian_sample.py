@@ -63,7 +63,7 @@ def test_gaussian_sample_draws_from_the_generator(gaussian_sample):
     assert gaussian_sample is not None, "gaussian_sample is not defined yet: run the cell with your answer."
     import torch
 
-    from imitation_lab.testing import check_answered, check_close, fresh_generator
+    from imitation_lab.testing import check_answered, check_close, check_shape, fresh_generator
 
     mean, log_std = torch.randn(2, 7, 3, generator=fresh_generator())
     seed = fresh_generator().initial_seed()
@@ -73,6 +73,7 @@ def test_gaussian_sample_draws_from_the_generator(gaussian_sample):
     ]
     for sample in samples:
         check_answered(sample, "gaussian_sample")
+        check_shape(sample, mean.shape, "one sample for every row, of the same shape as the mean.")
     first, again, other = (torch.as_tensor(sample).double() for sample in samples)
     check_close(again, first, "the same seed gave another sample: draw the noise from `generator`.")
     assert (other - first).abs().max() > 1e-3, (
