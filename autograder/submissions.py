@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import math
+import os
 import re
 import zipfile
 import zlib
@@ -20,6 +22,7 @@ except ImportError:  # Python may be built without: zipfile then refuses such ar
 MAX_NOTEBOOK = 50 << 20
 MAX_ZIP = 500 << 20
 MAX_MEMBERS = 10_000
+MAX_CONTENTS = 4 << 20  # bytes of a zip's table of contents
 MAX_NOTEBOOKS = 20  # of one zip: the others are not read
 MAX_FIGURES = 10  # of one cell
 _PICTURES = ("image/png", "image/jpeg")
@@ -212,6 +215,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         if path.stat().st_size > MAX_ZIP:
             raise MalformedError(f"The zip file is larger than {MAX_ZIP >> 20} MB.")
+        if _size_of_contents(path) > MAX_CONTENTS:
+            raise MalformedError("The zip file holds far too many files.")
         with zipfile.ZipFile(path) as archive:
             yield archive
     # zipfile raises all of these for damaged, encrypted or exotic archives.
@@ -224,6 +229,27 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise MalformedError(f"The file cannot be read: {error.strerror}.") from None
     except (ValueError, UnicodeError, MemoryError):
         raise MalformedError("The zip file cannot be read: it is damaged.") from None
+
+
+def _size_of_contents(path: Path) -> float:
+    """Return how many bytes of contents ``zipfile`` would read at once: a million files take it seconds.
+
+    The last record of an archive tells, which may have a comment behind it. Larger archives than any that
+    is handed in have another record before that one, for larger numbers.
+    """
+    record, sign, sign_of_larger = 22, b"PK\5\6", b"PK\6\7"
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - record - (1 << 16)))
+        tail = file.read()
+        plain = tail[-record:].startswith(sign) and tail.endswith(b"\0\0")
+        start = len(tail) - record if plain else tail.rfind(sign)
+        if start < 0 or len(tail) < start + record:
+            return 0  # it is no archive, which zipfile tells
+        file.seek(max(0, size - len(tail) + start - 20))
+        if file.read(4) == sign_of_larger:
+            return math.inf
+    return int.from_bytes(tail[start + 12 : start + 16], "little")
 
 
 def _choose_member(archive: zipfile.ZipFile) -> Notebook:

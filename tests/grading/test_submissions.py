@@ -204,6 +204,30 @@ def test_a_zip_bomb_is_refused_by_its_size(tmp_path, monkeypatch):
         read_notebook(path)
 
 
+@pytest.mark.parametrize("comment", [b"", b"handed in late"])
+def test_a_zip_of_very_many_files_is_refused_before_they_are_listed(tmp_path, monkeypatch, comment):
+    path = make_zip(
+        tmp_path / "a.zip", {"a.ipynb": notebook(), **dict.fromkeys(map(str, range(9)), "")}
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = comment
+    with zipfile.ZipFile(path) as archive:
+        size = sum(46 + len(member.filename) for member in archive.infolist())
+    monkeypatch.setattr(submissions, "MAX_CONTENTS", size)
+    assert sources(read_notebook(path)) == ["x = 1"]
+    monkeypatch.setattr(submissions, "MAX_CONTENTS", size - 1)
+    monkeypatch.setattr(submissions.zipfile, "ZipFile", None)  # it would list them
+    with pytest.raises(MalformedError, match="far too many files"):
+        read_notebook(path)
+
+
+def test_a_zip_with_the_record_for_more_files_than_65535_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    path = make_zip(tmp_path / "a.zip", {"a.ipynb": notebook()})
+    with pytest.raises(MalformedError, match="far too many files"):
+        read_notebook(path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04junk", b"not a zip", b"PK\x05\x06" + bytes(18)]
 )
