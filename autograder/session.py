@@ -287,9 +287,7 @@ class Session:
     def attribute(self, of: int, name: str) -> list[Any]:
         """Tell of an object's attribute: ``["method"]`` or ``["value", value]``."""
         found = self.request("attribute", name=name, of=of)
-        if type(found) is not list or found[:1] not in (["method"], ["value"]):
-            raise self.reject()
-        if len(found) != {"method": 1, "value": 2}[found[0]]:
+        if not _is_tagged(found) or len(found) != {"method": 1, "value": 2}.get(found[0]):
             raise self.reject()
         return found
 
@@ -360,8 +358,12 @@ def _is_names(value: Any) -> bool:
     return value is None or (type(value) is list and all(type(name) is str for name in value))
 
 
+def _is_tagged(value: Any) -> bool:
+    return type(value) is list and bool(value) and type(value[0]) is str
+
+
 def _is_finding(value: Any) -> bool:
-    if type(value) is not list or not value or type(value[0]) is not str:
+    if not _is_tagged(value):
         return False
     if value[0] in ("class", "function"):
         return len(value) == 2 and type(value[1]) is bool

@@ -109,6 +109,7 @@ class Zygote:
         try:
             message = self._control.recv(MESSAGE_SIZE)
         except OSError as error:
+            self.hang_up()  # its answer may still come, and would be taken for that to another request
             raise SandboxError(f"it does not answer ({error})") from error
         if not message:
             raise SandboxError(f"it ended: {self._last_words()}")

@@ -337,7 +337,11 @@ def test_a_test_cannot_set_what_would_not_arrive(counters):
 
 
 @pytest.mark.parametrize(
-    "lie", ["['value']", "['method', 1]", "['else', 1]", "'method'", "{'a': 1}", "[]"]
+    "lie",
+    [
+        *("['value']", "['method', 1]", "['else', 1]", "'method'", "{'a': 1}", "[]"),
+        *("[['value'], 1]", "[worker.np.zeros(2)]"),
+    ],
 )
 def test_a_worker_that_lies_about_an_attribute_is_given_up(counters, session, lie):
     _, there, _ = counters

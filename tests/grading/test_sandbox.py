@@ -1,5 +1,6 @@
 """The sandbox: what a submission finds in there, and what it can do to the world. Nothing."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ import pytest
 
 from autograder.doctor import names_of_processes
 from autograder.limits import Limits
+from autograder.sandbox import SandboxError, process
 from autograder.sandbox.backends import ROOT
 from autograder.session import DIED, TIMEOUT, RemoteError, Session, WorkerLostError
 
@@ -292,3 +294,14 @@ def test_a_project_below_the_machines_own_tmp_works_too(tmp_path):
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_reply_that_comes_too_late_is_no_answer_to_the_next_request(monkeypatch):
+    monkeypatch.setattr(process, "REPLY_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    zygote = process.Zygote(ours, lambda: "it was ended")
+    assert zygote.end(7) == "died"
+    with contextlib.suppress(OSError):
+        theirs.send(b'{"ended": "exited"}')
+    with pytest.raises(SandboxError, match="the sandbox is gone"):
+        zygote.spawn(Limits())
