@@ -58,6 +58,9 @@ def test_a_containers_limit_counts_where_it_is_below_the_machines_memory(tmp_pat
     (tmp_path / "memory.max").write_text("5000000\n")
     (tmp_path / "memory.current").write_text("4000000\n")
     assert machine.free_memory(tmp_path) == 1_000_000
+    # What it holds of files is let go of where programs need the room.
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 3000000\n")
+    assert machine.free_memory(tmp_path) == 4_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert machine.free_memory(tmp_path) > 1_000_000
 
@@ -367,6 +370,11 @@ def test_a_notebook_that_git_merged_is_told_apart_from_other_damage(course):
     )
     path.write_text('{"cells": [')
     assert ".ipynb_checkpoints" in folder.check_notebooks(path.parent).sentence
+
+
+def test_a_notebook_that_cannot_be_opened_is_told(course):
+    (course / "notebooks" / "gone.ipynb").symlink_to("nowhere")
+    assert "gone.ipynb cannot be read" in folder.check_notebooks(course / "notebooks").sentence
 
 
 @pytest.mark.parametrize("name", ["random.py", "torch.py"])

@@ -4,6 +4,7 @@ A notebook's ordinary cells and solutions run once. Each answer then takes the s
 copy of what they defined.
 """
 
+import ast
 import functools
 from collections.abc import Iterable, Iterator
 from types import ModuleType
@@ -122,4 +123,7 @@ def test_a_stretch_goal_that_is_left_blank_does_no_harm(notebook, goal):
     for cell in goal.solution:
         if cell.kind == "code":
             execute(cell, blank(cell), namespace)
+            last = ast.parse(blank(cell)).body[-1]
+            shown = isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant)
+            assert not shown, "a notebook shows the value of a cell's last line: Ellipsis"
     assert all(namespace[name] is value for name, value in before.items())
