@@ -54,7 +54,7 @@ def plot_rollouts(axes: Axes, task: Fork, rollouts: Rollouts) -> Axes:
     return axes
 
 
-def format_side(command: float, position: float | int | None = None) -> str:
+def format_side(command: float | np.number, position: float | int | None = None) -> str:
     """Write a lateral command without a sign that one could get wrong: ``0.5 left``."""
     side = "" if command == 0 else " left" if command > 0 else " right"
     return f"{abs(command):g}{side}"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from imitation_lab.evaluation import SuccessRate
-from imitation_lab.plots import POLICY_LOOKS
+from imitation_lab.plots import POLICY_LOOKS, format_side
 from imitation_lab.plots.delay import WAY_LOOKS, plot_predictions, plot_seam, plot_success_over
 
 
@@ -52,3 +52,10 @@ def test_success_is_drawn_in_per_cent_with_its_interval(axes):
     assert bars[0][:, 1].tolist() == pytest.approx([100 * low, 100 * high])
     assert bars[1][0].tolist() == pytest.approx([2, 0], abs=1e-6)
     assert axes.get_legend_handles_labels()[1] == ["a way", "none"]
+
+
+def test_sides_are_written_at_ticks_that_are_whole_numbers(axes):
+    axes.set_yticks([-1, 0, 1])
+    axes.yaxis.set_major_formatter(format_side)
+    axes.figure.draw_without_rendering()
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1 right", "0", "1 left"]
