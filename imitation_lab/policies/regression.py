@@ -37,7 +37,8 @@ class RegressionPolicy(Policy):
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Return the squared L2 norm of the chunk's error, averaged over the batch."""
-        return F.mse_loss(self(observations), actions, reduction="sum") / len(actions)
+        predicted = self.network(observations)
+        return F.mse_loss(predicted, actions.flatten(1), reduction="sum") / len(actions)
 
     def sample(
         self,

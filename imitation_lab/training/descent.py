@@ -101,14 +101,16 @@ def checked_loss(loss: Any) -> Float[Tensor, ""]:
 def _descend(taken: Steps, settings: TrainingSettings, bar: tqdm) -> Descent:
     steps = len(bar)
     history: list[Tensor] = []
+    seen = 0
     try:
         for step in bar:
             rate = settings.learning_rate_factor(step, steps) * settings.learning_rate
             history.append(taken.take(rate))
             # Reading the loss makes a GPU wait: twenty times in all is often enough.
             if step % max(1, steps // 20) == 0 or step == steps - 1:
-                shown = f"loss {_last_if_finite(history):.4g}"
+                shown = f"loss {_last_if_finite(history, seen):.4g}"
                 bar.set_postfix_str(shown, refresh=False)
+                seen = len(history)
     except KeyboardInterrupt:
         return Descent(_stacked(history), True)
     return Descent(_stacked(history), False)
@@ -118,15 +120,16 @@ def _stacked(history: list[Tensor]) -> Tensor:
     return torch.stack(history).cpu() if history else torch.zeros(0)
 
 
-def _last_if_finite(history: list[Tensor]) -> float:
-    losses = torch.stack(history).flatten(1) if history[0].dim() else torch.stack(history)[:, None]
-    broken = torch.nonzero(~losses.isfinite().all(dim=1)).flatten()
-    if len(broken):
-        step = int(broken[0])
-        model = int(torch.nonzero(~losses[step].isfinite())[0])
+def _last_if_finite(history: list[Tensor], seen: int) -> float:
+    """Return the last step's loss, the models' mean, if all losses after those ``seen`` are finite."""
+    losses = torch.stack(history[seen:])
+    losses = losses if losses.dim() > 1 else losses[:, None]
+    if not losses.isfinite().all():
+        later, model = torch.nonzero(~losses.isfinite())[0].tolist()
         whose = f"the loss of policy {model}" if history[0].dim() else "the loss"
+        step = seen + later
         raise FloatingPointError(
-            f"{whose} became {float(losses[step, model])} at step {step}: lower the learning rate, or look "
+            f"{whose} became {float(losses[later, model])} at step {step}: lower the learning rate, or look "
             "for a logarithm or a division in the loss that can meet zero."
         )
     return float(losses[-1].mean())

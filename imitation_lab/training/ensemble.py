@@ -67,7 +67,9 @@ def train_ensemble(
     if isinstance(demonstrations, Demonstrations):
         demonstrations = [demonstrations] * len(policies)
     _check_fit(policies, seeds, demonstrations)
-    normalizers = [fit_normalizers(own, device) for own in demonstrations]
+    distinct = {id(own): own for own in demonstrations}
+    fitted = {key: fit_normalizers(own, device) for key, own in distinct.items()}
+    normalizers = [fitted[id(own)] for own in demonstrations]
     for policy in policies:
         policy.to(device).train()
     batches = _Batches(policies[0], demonstrations, normalizers, settings.batch_size, seeds)
@@ -133,7 +135,12 @@ class _Batches:
 
     def _at(self, chosen: Tensor) -> Batch:
         observations, chunks = self._rows
-        return observations[self._starts + chosen], chunks[self._starts + chosen]
+        rows = (self._starts + chosen).flatten()
+        shape = chosen.shape
+        return (
+            observations.index_select(0, rows).unflatten(0, shape),
+            chunks.index_select(0, rows).unflatten(0, shape),
+        )
 
 
 class _Together(NamedTuple):

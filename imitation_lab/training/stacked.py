@@ -33,11 +33,11 @@ class Stack:
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._modules = modules
+        vmap(torch.neg)(torch.zeros(1))  # its first use loads rules, such as that for cross entropy
         self.parameters, self._buffers = stack_module_state(list(modules))
-        tensors = [*self.parameters.values(), *self._buffers.values()]
+        self._tensors = [*self.parameters.values(), *self._buffers.values()]
         places = _places(modules[0])
-        names = [*self.parameters, *self._buffers]
-        self._slots = [(places[name], tensor) for name, tensor in zip(names, tensors, strict=True)]
+        self._slots = [places[name] for name in (*self.parameters, *self._buffers)]
         self._linear = [
             layer
             for layer in modules[0].modules()
@@ -53,16 +53,18 @@ class Stack:
             function: Uses the first module, which stands for all.
             inputs: Its arguments, each (modules, ...).
         """
-        places = [place for place, _ in self._slots]
-
-        def with_tensors(*arguments: Tensor) -> Tensor:
-            # vmap would look for tensors in a list of them at every call: that takes longer than a layer.
-            level = _functorch.maybe_get_level(arguments[0])
-            batched = [_functorch._add_batch_dim(tensor, 0, level) for _, tensor in self._slots]
-            with _put(places, batched), _short_cuts(self._linear):
-                return function(*arguments)
-
-        return vmap(with_tensors, randomness="different")(*inputs)
+        # What torch.func.vmap comes to. Its search for tensors in all that it is given, and its other
+        # questions, take longer than a layer.
+        size = len(self._modules)
+        level = _functorch._vmap_increment_nesting(size, "different")
+        try:
+            own = [_functorch._add_batch_dim(tensor, 0, level) for tensor in self._tensors]
+            rows = [_functorch._add_batch_dim(tensor, 0, level) for tensor in inputs]
+            with _put(self._slots, own), _short_cuts(self._linear):
+                outputs = function(*rows)
+            return _functorch._remove_batch_dim(outputs, level, size, 0)
+        finally:
+            _functorch._vmap_decrement_nesting()
 
     @torch.no_grad()
     def hand_back(self) -> None:

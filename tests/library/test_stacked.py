@@ -1,6 +1,9 @@
 """Networks that are computed together give what each gives alone."""
 
 import copy
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import torch
@@ -112,3 +115,19 @@ def test_a_layer_that_someone_changed_computes_as_it_was_told():
     inputs = draw(MODULES, 6, 4)
     torch.testing.assert_close(Stack(modules).map(modules[0], inputs), inputs + 1)
     assert "forward" in vars(modules[0][0])
+
+
+def test_a_loss_for_which_vmap_has_rules_needs_no_other_use_of_vmap_before():
+    program = """
+        import torch
+        from imitation_lab.training.stacked import Stack
+
+        layers = [torch.nn.Linear(4, 3) for _ in range(2)]
+        stack = Stack(layers)
+        loss = lambda rows, sides: torch.nn.functional.cross_entropy(layers[0](rows), sides)
+        losses = stack.map(loss, torch.randn(2, 6, 4), torch.zeros(2, 6, dtype=torch.long))
+        torch.autograd.grad(losses.sum(), stack.parameters.values())
+    """
+    # Without its rule, cross entropy works too, with a warning, and slowly.
+    run = [sys.executable, "-W", "error:There is a performance drop", "-c"]
+    subprocess.run([*run, textwrap.dedent(program)], check=True)

@@ -97,8 +97,7 @@ def test_the_optimizer_is_torchs_adamw_to_the_bit(transposed, fused):
     own, theirs = ([torch.ones(4, 3), torch.ones(3, 1), torch.ones(2)] for _ in range(2))
     for parameter in (*own, *theirs):
         parameter.requires_grad_()
-    optimizer = AdamW(own, 0.1)
-    optimizer._fused = fused  # some devices have no fused kernel
+    optimizer = AdamW(own, 0.1, fused)  # some devices have no fused kernel
     reference = torch.optim.AdamW(theirs, weight_decay=0.1, fused=fused)
     for step in range(1, 5):
         rate = reference.param_groups[0]["lr"] = 0.1 / step
@@ -116,6 +115,20 @@ def test_the_optimizer_is_torchs_adamw_to_the_bit(transposed, fused):
     for mine, other in zip(own, theirs, strict=True):
         assert torch.equal(mine, other)
     assert torch.equal(own[2], torch.ones(2))  # what no loss uses does not even decay
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_what_a_loss_leaves_out_for_a_while_counts_its_own_steps(fused):
+    own, theirs = ([torch.ones(3, requires_grad=True) for _ in range(2)] for _ in range(2))
+    optimizer = AdamW(own, 0.1, fused)
+    reference = torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.1, fused=fused)
+    for used in (2, 2, 1, 2, 1, 2):
+        optimizer.step(torch.stack(own[:used]).square().sum(), 0.1)
+        reference.zero_grad()
+        torch.stack(theirs[:used]).square().sum().backward()
+        reference.step()
+    for mine, other in zip(own, theirs, strict=True):
+        assert torch.equal(mine, other)
 
 
 def test_training_leaves_the_global_random_state_alone():
