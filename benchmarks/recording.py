@@ -25,8 +25,16 @@ def record_parser(document: str | None, record: Path, seeds: int) -> argparse.Ar
 
 
 def parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, range]:
-    """Read such a command line, and return the seeds too. A record of short trainings is refused."""
-    arguments = parser.parse_args()
-    if os.environ.get(FAST) and arguments.out == parser.get_default("out"):
+    """Read such a command line, and return the seeds too.
+
+    The library's record is refused to short trainings, and to what another setting than the record's gives.
+    """
+    arguments, usual = parser.parse_args(), parser.parse_args([])
+    to_library = arguments.out == usual.out
+    if os.environ.get(FAST) and to_library:
         parser.error(f"{FAST} is set: unset it, or write this quick look elsewhere with --out.")
+    if to_library and arguments != usual:
+        parser.error(
+            "the library's record has other settings: write this one elsewhere with --out."
+        )
     return arguments, range(arguments.first_seed, arguments.first_seed + arguments.seeds)

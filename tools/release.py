@@ -140,7 +140,8 @@ def _copy_assets(
 ) -> None:
     target.mkdir()
     for folder in ("recorded", "pusht") if has_capstone else ("recorded",):
-        shutil.copytree(assets / folder, target / folder)
+        hidden = shutil.ignore_patterns(".*")  # such as episodes that are being made
+        shutil.copytree(assets / folder, target / folder, ignore=hidden)
     for picture in (assets / f"{notebook.name}.png" for notebook in released):
         if picture.is_file():
             shutil.copy(picture, target)
@@ -232,6 +233,8 @@ def files_of_an_earlier_release(out: Path) -> list[Path]:
     Raises:
         BuildError: If the folder holds something else, which must not be lost, or handed out.
     """
+    if out.is_file():
+        raise BuildError(str(out), "it is a file.", "Name a new folder.")
     manifest = out / MANIFEST
     if manifest.is_file():
         names = [*json.loads(manifest.read_text(encoding="utf-8"))["files"], MANIFEST]

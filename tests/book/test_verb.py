@@ -18,6 +18,13 @@ def test_a_folder_that_holds_something_else_stays_as_it_is(tmp_path, capsys):
     assert "Name a new folder" in capsys.readouterr().err
 
 
+def test_a_file_where_the_folder_should_be_stays_as_it_is(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("all I have")
+    assert main(["--out", str(tmp_path / "thesis.txt")]) == 2
+    assert (tmp_path / "thesis.txt").read_text() == "all I have"
+    assert "Name a new folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("status", [0, 1], ids=["in silence", "with a warning"])
 def test_a_site_that_gives_something_away_does_not_stay(tmp_path, monkeypatch, capsys, status):
     def render(arguments: list[str]) -> int:

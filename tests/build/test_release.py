@@ -240,6 +240,13 @@ def test_a_later_release_takes_the_place_of_an_earlier_one_and_leaves_the_rest(
     assert json.loads((out / MANIFEST).read_text())["until"] == RELEASED[-2].name
 
 
+def test_a_file_where_the_folder_should_be_is_left_alone(fast_release, tmp_path):
+    (tmp_path / "thesis.txt").write_text("all I have")
+    with pytest.raises(BuildError, match="it is a file"):
+        fast_release("01", tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "all I have"
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(fast_release, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(BuildError, match="not empty, and no earlier release"):

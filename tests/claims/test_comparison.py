@@ -96,6 +96,15 @@ def test_a_quick_look_does_not_become_the_record(monkeypatch, capsys):
     assert "unset it, or write this quick look elsewhere" in capsys.readouterr().err
 
 
+def test_other_seeds_do_not_become_the_record(monkeypatch, capsys):
+    monkeypatch.delenv(FAST, raising=False)
+    monkeypatch.setattr(sys, "argv", ["policies", "--seeds", "2"])
+    monkeypatch.setattr("benchmarks.policies.run", lambda seeds: pytest.fail("it started"))
+    with pytest.raises(SystemExit):
+        main()
+    assert "write this one elsewhere" in capsys.readouterr().err
+
+
 @pytest.mark.long
 @pytest.mark.claims
 def test_fresh_seeds_come_out_in_the_same_order(fresh):

@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Build the book, search it for leaks, and return 1, with a reason, where something is wrong."""
     options = _parser().parse_args(arguments)
     out = options.out.resolve()
-    if out.exists() and any(out.iterdir()) and not (out / ".buildinfo").is_file():
+    if out.is_file() or (
+        out.exists() and any(out.iterdir()) and not (out / ".buildinfo").is_file()
+    ):
         print(f"book: {options.out} holds something else. Name a new folder.", file=sys.stderr)
         return 2
     try:

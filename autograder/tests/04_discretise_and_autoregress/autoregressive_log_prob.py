@@ -101,7 +101,7 @@ def test_autoregressive_log_prob_sums_to_one(autoregressive_log_prob):
         check_close(
             torch.as_tensor(log_prob).detach().double().exp().sum(),
             1.0,
-            "the probabilities of all actions do not add up to one: may a prefix hold the number asked for?",
+            "the probabilities of all actions do not add up to one: does a prefix hold the number asked for?",
             rtol=1e-3,
         )
 
