@@ -1,7 +1,7 @@
-"""A gradient step that a GPU remembers: captured once as a graph, then replayed without Python.
+"""A gradient step that is remembered: captured once, then replayed without asking Python for it.
 
 A small network leaves a GPU waiting for Python, which hands it one small operation after the other. A
-graph is handed over at once.
+graph is handed over at once. On a CPU, ``imitation_lab.training.tape`` does what can be done.
 
 Source:
     https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
@@ -9,19 +9,18 @@ Source:
 
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from imitation_lab.training.optimizer import AdamW
-from imitation_lab.types import Generator
+from imitation_lab.training.side_effects import Surroundings
+from imitation_lab.training.tape import NO_CAPTURE, TapeRecorder, Work, not_captured
+from imitation_lab.types import Generator, Policy
 
-NO_CAPTURE = "IMITATION_LAB_NO_CAPTURE"
 WARM_UP = 3  # steps before a capture: libraries start up in the first ones
-
-Work = Callable[[], Tensor]  # does something, and returns losses that belong to it
 
 
 @runtime_checkable
@@ -33,10 +32,11 @@ class Recorder(Protocol):
         ...
 
     def record(self, work: Work, generators: Sequence[Generator]) -> Work:
-        """Return what does the work again, each time with the next random numbers.
+        """Return what does the work, each time with the next random numbers.
 
         Raises:
-            Exception: If something in the work cannot be recorded.
+            Exception: If something in the work cannot be recorded. Then none of it has been done, but
+                for random numbers that were drawn.
         """
         ...
 
@@ -54,7 +54,7 @@ class CudaGraphs:
         return losses
 
     def record(self, work: Work, generators: Sequence[Generator]) -> Work:
-        """Capture the work, which is not done now."""
+        """Capture the work, which is not done before it is replayed."""
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
@@ -68,23 +68,34 @@ class CudaGraphs:
         return replay
 
 
-def recorder_for(device: torch.device) -> Recorder | None:
-    """Return who records on a device: CUDA graphs, unless the environment forbids it, or nobody."""
-    return CudaGraphs() if device.type == "cuda" and not os.environ.get(NO_CAPTURE) else None
+def recorder_for(device: torch.device, policies: Sequence[Policy] = ()) -> Recorder | None:
+    """Return who records on a device, or None if nobody can or the environment forbids it.
+
+    Args:
+        device: Where steps are computed.
+        policies: Whose losses are recorded.
+    """
+    if os.environ.get(NO_CAPTURE):
+        return None
+    if device.type == "cuda":
+        return CudaGraphs()
+    if device.type == "cpu":
+        return TapeRecorder(Surroundings(policies, [policy.loss for policy in policies]))
+    return None
 
 
 class Steps:
-    """Gradient steps with AdamW: eager on a CPU, recorded after the first ones on a GPU.
+    """Gradient steps with AdamW, recorded after the first ones.
 
-    What a loss does beside tensors is done once, when it is recorded: a counter stands still. Set the
-    environment variable ``IMITATION_LAB_NO_CAPTURE`` to compute every step anew.
+    What a loss does beside tensors is done when it is recorded, and seldom afterwards: a counter stands
+    still. Set the environment variable ``IMITATION_LAB_NO_CAPTURE`` to compute every step anew.
 
     Args:
         next_losses: Draws a batch and returns its losses.
         optimizer: Follows their gradient.
         generators: All sources of random numbers in ``next_losses``.
         device: Where they compute.
-        recorder: Records; by default who can on this device.
+        recorder: Records. Without one, every step is computed anew.
     """
 
     def __init__(
@@ -98,7 +109,7 @@ class Steps:
         self._next_losses = next_losses
         self._optimizer = optimizer
         self._generators = generators
-        self._recorder = recorder or recorder_for(device)
+        self._recorder = recorder
         # A graph reads the rate where it stands. On a CPU, double precision is what a number has.
         kind = torch.float32 if device.type == "cuda" else torch.float64
         self._rate = torch.zeros((), dtype=kind, device=device)
@@ -135,7 +146,5 @@ class Steps:
                 generator.set_state(state)
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             reason = textwrap.shorten(first_line, 100, placeholder=" …")
-            print(
-                f"this loss cannot be captured as a graph, so every step is computed anew ({reason})"
-            )
+            print(not_captured(reason))
             return self._recorded_step

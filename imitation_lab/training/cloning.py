@@ -8,6 +8,7 @@ from torch import Tensor
 
 from imitation_lab.data import Demonstrations
 from imitation_lab.normalizer import Normalizer
+from imitation_lab.training.capture import recorder_for
 from imitation_lab.training.descent import checked_loss, descend
 from imitation_lab.training.settings import (
     Normalizers,
@@ -30,6 +31,10 @@ def train(
     """Train a policy on demonstrations.
 
     Interrupting (Ctrl-C, or the stop button) keeps what was learnt so far.
+
+    The first steps are computed by the policy's code. The others repeat what it did on tensors, which is
+    faster and gives the same to the bit. Where the code reads numbers out of tensors, counts or keeps
+    something, it computes every step, and a line says so.
 
     Args:
         policy: Is moved to the device and changed in place.
@@ -58,7 +63,15 @@ def train(
         return checked_loss(policy.loss(*rows, generator))
 
     started = time.perf_counter()
-    descent = descend(policy.parameters(), next_loss, settings, description, progress, [generator])
+    descent = descend(
+        policy.parameters(),
+        next_loss,
+        settings,
+        description,
+        progress,
+        [generator],
+        recorder_for(device, [policy]),
+    )
     seconds = time.perf_counter() - started
     return TrainingRun(policy.eval(), normalizers, descent.losses, seconds, descent.interrupted)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from imitation_lab.training.capture import Steps
+from imitation_lab.training.capture import Recorder, Steps
 from imitation_lab.training.memory import memory_explained
 from imitation_lab.training.optimizer import AdamW
 from imitation_lab.training.settings import TrainingSettings, one_thread
@@ -34,7 +34,8 @@ def minimize(
     """Change some tensors until a loss is small: for experiments without a network.
 
     Args:
-        loss: Computes the loss, of shape (), from the parameters as they now are.
+        loss: Computes the loss, of shape (), from the parameters as they now are. It is called at every
+            step, and may do what it likes beside.
         parameters: Leaf tensors that require gradients; changed in place.
         steps: Gradient steps. Fewer where ``IMITATION_LAB_FAST`` is set.
         learning_rate: Of Adam at its peak; warm-up and cosine as in ``TrainingSettings``.
@@ -58,6 +59,7 @@ def descend(
     description: str,
     progress: bool,
     generators: Sequence[Generator] = (),
+    recorder: Recorder | None = None,
 ) -> Descent:
     """Take gradient steps with AdamW, warm-up and a cosine.
 
@@ -69,10 +71,11 @@ def descend(
         description: Stands before the progress bar.
         progress: Whether to show the bar.
         generators: All sources of random numbers in ``next_losses``.
+        recorder: Remembers a step, to replay it. Without one, every step is computed anew.
     """
     parameters = list(parameters)
     optimizer = AdamW(parameters, settings.weight_decay)
-    taken = Steps(next_losses, optimizer, generators, parameters[0].device)
+    taken = Steps(next_losses, optimizer, generators, parameters[0].device, recorder)
     # Not on stderr, which notebooks paint as an error.
     steps = range(settings.steps_to_run)
     bar = tqdm(steps, description, disable=not progress, unit=" steps", file=sys.stdout)

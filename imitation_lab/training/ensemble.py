@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imitation_lab.data import Demonstrations
+from imitation_lab.training.capture import recorder_for
 from imitation_lab.training.cloning import check_dimensions, fit_normalizers, training_data
 from imitation_lab.training.descent import checked_loss, descend
 from imitation_lab.training.settings import (
@@ -83,6 +84,7 @@ def train_ensemble(
         description,
         progress,
         [*batches.generators, noise],
+        recorder_for(device, policies),
     )
     together.hand_back()
     seconds = time.perf_counter() - started

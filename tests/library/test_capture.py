@@ -8,6 +8,7 @@ from imitation_lab.policies.flow import FlowPolicy
 from imitation_lab.training import TrainingSettings, train
 from imitation_lab.training.capture import NO_CAPTURE, WARM_UP, CudaGraphs, Steps, recorder_for
 from imitation_lab.training.optimizer import AdamW
+from imitation_lab.training.tape import TapeRecorder
 from imitation_lab.types import Trajectory
 
 RATES = [0.01 / (step + 1) for step in range(8)]
@@ -76,20 +77,20 @@ def test_losses_are_kept_without_their_graph():
     assert not curve(Recording()).requires_grad
 
 
-def test_only_a_cuda_device_records_and_the_environment_may_forbid_it(monkeypatch):
+def test_each_device_has_its_recorder_and_the_environment_may_forbid_it(monkeypatch):
     monkeypatch.delenv(NO_CAPTURE, raising=False)
-    assert recorder_for(CPU) is None and recorder_for(torch.device("mps")) is None
+    assert isinstance(recorder_for(CPU), TapeRecorder)
     assert isinstance(recorder_for(torch.device("cuda")), CudaGraphs)
+    assert recorder_for(torch.device("mps")) is None
     monkeypatch.setenv(NO_CAPTURE, "1")
-    assert recorder_for(torch.device("cuda")) is None
+    assert recorder_for(CPU) is None and recorder_for(torch.device("cuda")) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_graph_on_a_gpu_gives_the_curve_of_steps_that_are_computed_anew(monkeypatch):
+def test_a_graph_on_a_gpu_gives_the_curve_of_steps_that_are_computed_anew():
     device = torch.device("cuda")
-    captured = curve(device=device).cpu()
-    assert torch.equal(captured, curve(device=device).cpu())
-    monkeypatch.setenv(NO_CAPTURE, "1")
+    captured = curve(CudaGraphs(), device).cpu()
+    assert torch.equal(captured, curve(CudaGraphs(), device).cpu())
     assert torch.allclose(captured, curve(device=device).cpu(), rtol=1e-4)
 
 
