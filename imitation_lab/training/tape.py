@@ -194,14 +194,13 @@ class TapeRecorder:
         try:
             with tape:
                 losses = work()
+            program = Program(tape.calls, losses)
         except Exception:
             tape.undo()
             raise
-        replay = Replay(
-            Program(tape.calls, losses), work, [*generators, torch.default_generator], losses
-        )
+        replay = Replay(program, work, [*generators, torch.default_generator], losses)
         if changed := self._surroundings.changed_since(before):
-            replay.give_up(f"it changes {changed}, which is no tensor")
+            replay.give_up(f"it changes {changed} beside the parameters")
         return replay
 
 

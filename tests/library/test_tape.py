@@ -346,7 +346,7 @@ def test_what_a_policy_counts_or_keeps_it_counts_and_keeps_at_every_step(kind, n
 
     assert same(run(), anew(run))
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and f"changes {name}, which is no tensor" in said
+    assert said.count("\n") == 1 and f"changes {name} beside the parameters" in said
 
 
 def test_what_a_loss_writes_outside_is_written_once_a_step():
