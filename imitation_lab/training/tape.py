@@ -10,12 +10,12 @@ Source:
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from imitation_lab.training.side_effects import Surroundings
 from imitation_lab.types import Generator
@@ -116,9 +116,7 @@ class Program:
         body = "".join(f"        {line}\n" for line in lines)
         self.source = f"def make({given}):\n    def step():\n{body}    return step\n"
         self._names.clear()
-        functions: dict[str, Any] = {}
-        exec(self.source, functions)
-        self._step: Work = functions["make"](*self._given)
+        self._step: Work = _compiled(self.source)(*self._given)
 
     def run(self) -> Tensor:
         """Make the calls again, and return what the result is now."""
@@ -133,7 +131,7 @@ class Program:
         if call.operation is _DETACH:
             self._names[id(call.result)] = self._name(call.args[0])
             return
-        used = [leaf for leaf in tree_leaves((call.args, call.kwargs)) if isinstance(leaf, Tensor)]
+        used = [*_tensors(call.args), *_tensors([*call.kwargs.values()])]
         outside = [tensor for tensor in used if not self._name(tensor).startswith("made")]
         if used and len(outside) == len(used) and _is_view(call.operation):
             return  # a view of what stays where it is stays there, too: it is given as well
@@ -143,7 +141,8 @@ class Program:
             *map(self._name, call.args),
             *(f"{name}={self._name(value)}" for name, value in call.kwargs.items()),
         ]
-        done = f"{self._name(call.operation)}({', '.join(arguments)})"
+        # The operation itself, without the method around it.
+        done = f"{self._name(call.operation._op)}({', '.join(arguments)})"
         if isinstance(call.result, list | tuple):
             yield f"[{', '.join(map(self._target, call.result))}] = {done}"
         else:
@@ -161,7 +160,7 @@ class Program:
             return f"[{', '.join(map(self._name, value))}]"
         if isinstance(value, tuple):
             return f"({''.join(f'{self._name(item)}, ' for item in value)})"
-        if value is None or type(value) in (bool, int):
+        if value is None or type(value) is bool:
             return repr(value)
         if id(value) not in self._names:
             self._names[id(value)] = f"given{len(self._given)}"
@@ -207,8 +206,8 @@ class TapeRecorder:
 class Replay:
     """Runs a program in place of the work, and looks now and then whether both still do the same.
 
-    It looks in the second step and in every one that is twice as late as the last. Where they differ, what
-    the work does counts, from then on at every step, and a line says so.
+    It looks in the second step, and whenever four times as many have been made as when it last did. Where
+    they differ, what the work does counts, from then on at every step, and a line says so.
 
     Args:
         program: What was recorded of the work.
@@ -225,6 +224,7 @@ class Replay:
         self._generators = generators
         self._recorded = recorded
         self._steps = 0
+        self._next_look = 2
 
     def __call__(self) -> Tensor:
         """Return the next step's losses."""
@@ -233,7 +233,8 @@ class Replay:
             return self._recorded
         if self._program is None:
             return self._work()
-        if self._steps.bit_count() == 1:
+        if self._steps == self._next_look:
+            self._next_look *= 4
             return self._compared(self._program)
         return self._program.run()
 
@@ -264,7 +265,7 @@ class Replay:
         line = not_captured(reason)
         if self._steps > 2:
             line += (
-                f" from step {self._steps} after the recording on. Since step {self._steps // 2} "
+                f" from step {self._steps} after the recording on. Since step {self._steps // 4} "
                 f"they may be wrong: set {NO_CAPTURE}=1 and train again"
             )
         print(line)
@@ -275,6 +276,15 @@ def not_captured(reason: str) -> str:
     return f"this loss cannot be captured as a graph, so every step is computed anew ({reason})"
 
 
+@lru_cache(maxsize=32)
+def _compiled(source: str) -> Callable[..., Work]:
+    """Return the function that a program's text makes. Trainings of one policy share one text."""
+    functions: dict[str, Any] = {}
+    exec(source, functions)
+    made: Callable[..., Work] = functions["make"]
+    return made
+
+
 def _picks_by_number(operation: Any, args: Sequence[Any]) -> bool:
     """Tell whether an operation picks rows by their numbers: as many as there are numbers, whichever."""
     return operation is _INDEX and not any(
@@ -282,21 +292,36 @@ def _picks_by_number(operation: Any, args: Sequence[Any]) -> bool:
     )
 
 
+@cache
 def _is_view(operation: Any) -> bool:
     """Tell whether an operation returns its argument's memory, and writes nothing to it."""
-    schema = operation._schema
-    aliases = [item.alias_info for item in schema.returns if item.alias_info]
+    aliases = [item.alias_info for item in operation._schema.returns if item.alias_info]
     return bool(aliases) and not any(alias.is_write for alias in aliases)
+
+
+@cache
+def _written_places(operation: Any) -> tuple[tuple[int, str], ...]:
+    """Return position and name of each argument that an operation writes to."""
+    return tuple(
+        (position, argument.name)
+        for position, argument in enumerate(operation._schema.arguments)
+        if argument.alias_info and argument.alias_info.is_write
+    )
 
 
 def _written(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
     """Yield the tensors that an operation writes to."""
-    arguments = operation._schema.arguments
-    values = {argument.name: value for argument, value in zip(arguments, args, strict=False)}
-    values |= kwargs
-    for argument in arguments:
-        if argument.alias_info and argument.alias_info.is_write:
-            yield from (leaf for leaf in tree_leaves(values.get(argument.name)) if leaf is not None)
+    for position, name in _written_places(operation):
+        yield from _tensors(args[position] if position < len(args) else kwargs.get(name))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in a value, in lists in it, and in lists in these."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
 
 
 def _forgetting(lines: Sequence[str]) -> Iterator[str]:
