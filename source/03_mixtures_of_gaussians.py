@@ -1934,7 +1934,7 @@ panels[0].set_ylabel("episodes that reach the goal, in %")
 show(
     figure,
     alt="Success of ten seeds for one, two, four and eight components. With one, all seeds are near ten "
-    "per cent. In the other columns most seeds lie around ninety per cent, and some far below.",
+    "per cent. With two, some lie above ninety and some near ten. With four and eight, most lie around ninety.",
     caption="Every mark is one seed with 100 episodes, the bar is their mean. Chunks of eight. One component is "
     "again the single Gaussian.",
 )
